@@ -1,0 +1,17 @@
+# Every library comes from a Debian 12 package named in deploy/packages.txt.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(GTest REQUIRED)
+find_package(tl-expected REQUIRED)
+pkg_check_modules(ZeroMQ REQUIRED IMPORTED_TARGET libzmq)
+pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc icu-i18n)
+pkg_check_modules(RocksDB REQUIRED IMPORTED_TARGET rocksdb)
+find_library(MODEST_LIBRARY modest REQUIRED)  # libmodest-dev has no .pc file
+find_library(CLD2_FULL_LIBRARY cld2_full REQUIRED)
+find_library(CLD2_LIBRARY cld2 REQUIRED)

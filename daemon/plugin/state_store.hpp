@@ -1,0 +1,74 @@
+// Keyed state behind the result log. Each stage (and each room of the daemon that keeps state of
+// its own) has a key space by name. A change lives in the overlay from the moment it is made, is
+// recorded beside the document's result in the result log, and enters RocksDB only when that result
+// is durable, together with its sequence and atomically over all key spaces. RocksDB may therefore
+// be behind the log, never ahead.
+//
+//   write(space, key, value, sequence)   settle, documents in ascending sequence   -> overlay
+//   commit(sequence)                     the result log reported it durable        -> RocksDB
+//   checkpoint()                         from time to time                         -> on disk
+//   recovered_up_to()                    at start: apply the log's records above it, then go on
+//
+// RocksDB runs without a write-ahead log: the result log is one.
+//
+// Threads: get, scan, write and drop_above on any thread, with one writer per space at a time (the
+// ordered point); commit and checkpoint on one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/error.hpp"
+
+namespace wiremill {
+
+class StateStore {
+ public:
+  // Opens or makes the store in `directory` with the key spaces named (others that exist are kept
+  // untouched). An empty directory name keeps everything in memory, for `wiremill run` and tests.
+  // Errors: Io, Locked, Damaged.
+  static Result<std::unique_ptr<StateStore>> open(const std::string& directory,
+                                                  const std::vector<std::string>& spaces);
+  ~StateStore();
+
+  // Everything up to here is in RocksDB, on disk; 0 for a new store. The caller applies what the
+  // log recorded above it by write() and commit() before anything else.
+  uint64_t recovered_up_to() const;
+
+  // The index of a space named to open().
+  size_t space(std::string_view name) const;
+
+  // `values[i]` is nullopt where the key is absent. Sees the overlay.
+  Status get_many(size_t space, std::span<const std::string_view> keys,
+                  std::vector<std::optional<std::string>>& values) const;
+  // Keys that begin with `prefix` and are >= `from`, ascending, overlay included, until `visit`
+  // answers false.
+  Status scan(size_t space, std::string_view prefix, std::string_view from,
+              const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
+
+  // nullopt removes. Sequences never descend within a space.
+  void write(size_t space, std::string_view key, std::optional<std::string_view> value,
+             uint64_t sequence);
+  // Forgets every overlay change of this space above `sequence` (a stage host died in settle).
+  void drop_above(size_t space, uint64_t sequence);
+
+  // Every change up to `sequence` may become lasting. Errors: Io.
+  Status commit(uint64_t sequence);
+  // Writes what is committed to disk and answers up to which sequence. Errors: Io.
+  Result<uint64_t> checkpoint();
+
+  size_t overlay_entries() const;
+
+ private:
+  class Impl;
+  explicit StateStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wiremill
