@@ -4,9 +4,8 @@
 // Sentences: spans without surrounding white space, ascending; a line break always ends one.
 // Tokens: see wm_token. A word keeps inner apostrophes except a possessive or clitic ("China" "'s",
 // "do" "n't" are two tokens each), abbreviations keep their dots ("U.S.", "Dr."), hyphens stand
-// alone
-// ("China" "-" "Central"), numbers keep inner separators ("4,250.5"); scripts without blanks (Han,
-// Kana, Thai …) are cut by ICU's dictionaries.
+// alone ("China" "-" "Central"), numbers keep inner separators ("4,250.5"); scripts without blanks
+// (Han, Kana, Thai …) are cut by ICU's dictionaries.
 //
 // Thread: one Segmenter per thread. Cost: linear in the text.
 #pragma once

@@ -6,29 +6,33 @@
  *
  * RULES THAT HOLD FOR EVERYTHING BELOW
  *  Growth      Tables and records begin with `struct_size`, set by the side that fills them, and
- * grow only at their end; a reader looks no further than that size. The elements of arrays
- *              (wm_span, wm_token, wm_mention, wm_entity, wm_alternative, wm_language_span,
- * wm_paragraph, wm_pair, wm_option_value) are frozen: they never grow. New abilities come by
+ *              grow only at their end; a reader looks no further than that size. Structs without
+ *              it (all values, wm_option, wm_option_value) are frozen. New abilities come by
  *              get_extension("wiremill.NAME/1"). A plugin built for ABI 1.x loads in every 1.y
- * host. Memory      A wm_view is {pointer, bytes}: not terminated by a zero, valid until the call
- * that handed it over returns, and never freed by its receiver. Text leaves a plugin through the
- * host's functions, which copy before they return. Nothing is freed across the border. Processes
- * Nothing here needs both sides in one address space. The host may run the plugin in a child
- * process; documents then lie in shared memory and state is fetched in few, large steps. So: a
- * host_data pointer is the host's own, never look into it. Exceptions  None crosses the border in
- * either direction. No longjmp either. Text        UTF-8. Every {begin, end} is a byte offset into
- * `wm_document.text`, end exclusive, on a character boundary. A span that is out of range, reversed
- * or inside a character is refused (WM_ERROR_ARGUMENT), and so is a view that is not valid UTF-8
- * where text is asked. Time        int64_t microseconds since 1970-01-01T00:00:00Z; WM_NO_TIME
- * where there is none.
+ *              host.
+ *  Memory      A wm_view is {pointer, bytes}: not terminated by a zero, valid until the call that
+ *              handed it over returns, and never freed by its receiver. Text leaves a plugin
+ *              through the host's functions, which copy before they return. Nothing is freed
+ *              across the border.
+ *  Processes   Nothing here needs both sides in one address space. The host may run the plugin in
+ *              a child process; documents then lie in shared memory and state is fetched in few,
+ *              large steps. So: a host_data pointer is the host's own, never look into it.
+ *  Exceptions  None crosses the border in either direction. No longjmp either.
+ *  Text        UTF-8. Every {begin, end} is a byte offset into `wm_document.text`, end exclusive,
+ *              on a character boundary. A span that is out of range, reversed or inside a
+ *              character is refused (WM_ERROR_ARGUMENT), and so is a view that is not valid UTF-8
+ *              where text is asked.
+ *  Time        int64_t microseconds since 1970-01-01T00:00:00Z; WM_NO_TIME where there is none.
  *
  * THREAD TAGS, one on each function
  *  [main]      called once at a time, on any thread, never while another call to the same object
- * runs [parallel]  called on several threads at once, also on the same instance [ordered]   called
- * once at a time per instance, documents in ascending sequence, on any thread; [parallel] functions
- * of the same instance may run meanwhile [call]      a host function: only inside the plugin
- * function that was handed its table, on that function's own thread [any]       any thread, any
- * time between create and destroy
+ *              runs
+ *  [parallel]  called on several threads at once, also on the same instance
+ *  [ordered]   called once at a time per instance, documents in ascending sequence, on any thread;
+ *              [parallel] functions of the same instance may run meanwhile
+ *  [call]      a host function: only inside the plugin function that was handed its table, on that
+ *              function's own thread
+ *  [any]       any thread, any time between create and destroy
  */
 #ifndef WIREMILL_PLUGIN_H_
 #define WIREMILL_PLUGIN_H_
@@ -52,8 +56,7 @@ extern "C" {
 #define WM_EXPORT
 #endif
 
-/* ---- Values ------------------------------------------------------------------------------------
- */
+/* ---- Values -------------------------------------------------------------------------- */
 
 typedef struct wm_view {
   const char *data;
@@ -140,8 +143,7 @@ typedef struct wm_summary {
   size_t keywords_count;
 } wm_summary;
 
-/* ---- Documents ---------------------------------------------------------------------------------
- */
+/* ---- Documents ----------------------------------------------------------------------- */
 
 /* One document as it stands when the stage is called: what was submitted, then what earlier stages
  * made of it. Fields that no earlier stage provides are empty (WM_NO_TIME, zero counts, null
@@ -258,8 +260,7 @@ typedef struct wm_batch {
   void *host_data;
 } wm_batch;
 
-/* ---- Options -----------------------------------------------------------------------------------
- */
+/* ---- Options ------------------------------------------------------------------------- */
 
 enum {
   WM_OPTION_BOOL = 0,     /* integer 0 or 1 */
@@ -295,8 +296,7 @@ typedef struct wm_option_value {
   size_t texts_count;
 } wm_option_value;
 
-/* ---- Host --------------------------------------------------------------------------------------
- */
+/* ---- Host ---------------------------------------------------------------------------- */
 
 enum { WM_LOG_DEBUG = 0, WM_LOG_INFO = 1, WM_LOG_WARNING = 2, WM_LOG_ERROR = 3 };
 
@@ -316,14 +316,14 @@ typedef struct wm_host {
   const void *(*get_extension)(const struct wm_host *host, const char *name);
 } wm_host;
 
-/* ---- The plugin --------------------------------------------------------------------------------
- */
+/* ---- The plugin ---------------------------------------------------------------------- */
 
 /* Lists of names are arrays of C strings ended by null. Known annotations: "title", "published",
  * "byline", "dateline", "text", "sentences", "tokens", "language", "entities", "duplicate",
- * "summary", and "extensions.<id>". `requires`: must stand in the document; the host itself gives
- * "text" (the body), "sentences" and "tokens", and refuses a line in which a later stage provides
- * what an earlier one requires or uses. `uses`: looked at where it is there. */
+ * "summary", and "extensions.<id>". `required`: must stand in the document; the host itself gives
+ * "title" and "published" (as submitted), "text" (the body), "sentences" and "tokens" (made of text
+ * and language). `used`: looked at where it is there. The host refuses a line in which a later stage
+ * provides what an earlier one requires or uses. */
 typedef struct wm_descriptor {
   uint32_t struct_size;
   uint32_t state_version; /* raise it when the stage's own key space changes its meaning */
