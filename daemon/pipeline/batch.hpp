@@ -1,0 +1,33 @@
+// A batch of flights on its way through the line, and what a worker does to it in one step.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/pipeline/flight.hpp"
+#include "daemon/pipeline/line.hpp"
+#include "daemon/pipeline/topics.hpp"
+
+namespace wiremill {
+
+struct Batch {
+  uint64_t index = 0;   // in the order of reading
+  size_t position = 0;  // the next step
+  int64_t bytes = 0;
+  std::vector<Flight> flights;
+  std::vector<std::string> results;  // serialised, made by finish()
+};
+
+// Runs the step that the batch stands before. `segmenter` belongs to the calling thread. `timings`:
+// notes in the results how long stages took.
+void run_step(const Line& line, Batch& batch, StateStore& state, text::Segmenter& segmenter,
+              bool timings);
+
+// Completes the results and serialises them: all that emission need not do in order.
+void finish(Batch& batch);
+
+// The record of flight `index` of a finished batch, as the result log keeps it. In sequence order.
+std::string make_record(Batch& batch, size_t index, const StateStore& state, Topics& topics);
+
+}  // namespace wiremill

@@ -1,0 +1,151 @@
+#include "daemon/pipeline/line.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "daemon/config/options.hpp"
+
+namespace wiremill {
+namespace {
+
+constexpr std::string_view kSpacePrefix = "stage/";
+
+// Reads one list of a descriptor into a set; an unknown name is an error.
+Annotations read_names(const char* const* names, const StageConfig& config, ConfigErrors& errors) {
+  Annotations set = 0;
+  for (; *names != nullptr; ++names) {
+    if (const auto annotation = annotation_named(*names))
+      set |= *annotation;
+    else
+      errors.push_back(
+          {config.where, fmt::format("stage '{}': its plugin names an unknown annotation '{}'",
+                                     config.name, *names)});
+  }
+  return set;
+}
+
+std::string spelled(const char* const* names, Annotations wanted) {
+  std::string list;
+  for (; *names != nullptr; ++names) {
+    const auto annotation = annotation_named(*names);
+    if (!annotation || (*annotation & wanted) == 0) continue;
+    list += (list.empty() ? "'" : "', '") + std::string(*names);
+  }
+  return list + "'";
+}
+
+// Sentences and tokens are made of text and language, so reading them reads those too.
+Annotations with_origins(Annotations wanted) {
+  return (wanted & kSegments) != 0 ? wanted | kText | kLanguage : wanted;
+}
+
+void check_order(const std::vector<LineStage>& stages,
+                 const std::vector<const StageConfig*>& configs, ConfigErrors& errors) {
+  Annotations before = kGivenByHost;
+  for (size_t i = 0; i < stages.size(); ++i) {
+    const wm_descriptor& descriptor = stages[i].stage->descriptor();
+    Annotations required = 0;
+    for (const char* const* name = descriptor.required; *name != nullptr; ++name)
+      required |= annotation_named(*name).value_or(Annotation{});
+    Annotations missing = required & ~before;
+    for (size_t later = i + 1; later < stages.size(); ++later) {
+      const Annotations early = with_origins(stages[i].wanted) & stages[later].provided;
+      if (early == 0) continue;
+      errors.push_back(
+          {configs[i]->where,
+           fmt::format("stage '{}' stands before '{}', which provides {} that it reads",
+                       stages[i].stage->name(), stages[later].stage->name(),
+                       spelled(stages[later].stage->descriptor().provided, early))});
+      missing &= ~early;
+    }
+    if (missing != 0)
+      errors.push_back(
+          {configs[i]->where,
+           fmt::format("stage '{}' requires {}, which no stage of the line provides",
+                       stages[i].stage->name(), spelled(descriptor.required, missing))});
+    before |= stages[i].provided;
+  }
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<Line>, std::vector<ConfigError>> Line::build(
+    const std::vector<StageConfig>& stages, const std::vector<std::string>& plugin_directories,
+    const StageLog& log) {
+  ConfigErrors errors;
+  std::unique_ptr<Line> line(new Line);
+  std::vector<const StageConfig*> configs;
+  std::map<std::string, std::shared_ptr<const Plugin>> loaded;
+  for (const StageConfig& config : stages) {
+    auto& plugin = loaded[config.plugin];
+    if (plugin == nullptr) {
+      auto result = Plugin::load(config.plugin, plugin_directories);
+      if (!result) {
+        errors.push_back(
+            {config.where, fmt::format("stage '{}': {}", config.name, result.error().message)});
+        continue;
+      }
+      plugin = std::move(*result);
+    }
+    const wm_descriptor& descriptor = plugin->descriptor();
+    const size_t errors_before = errors.size();
+    const ResolvedOptions options = resolve_options(descriptor.options, config, errors);
+    LineStage entry;
+    entry.attempts_max = config.attempts_max;
+    entry.wanted = read_names(descriptor.required, config, errors) |
+                   read_names(descriptor.used, config, errors);
+    entry.provided = read_names(descriptor.provided, config, errors);
+    if (errors.size() != errors_before) continue;
+    auto stage = Stage::create(config.name, plugin, options.data(), options.size(), log);
+    if (!stage) {
+      errors.push_back({config.where, stage.error().message});
+      continue;
+    }
+    entry.stage = stage->get();
+    line->owned_.push_back(std::move(*stage));
+    line->stages_.push_back(entry);
+    configs.push_back(&config);
+  }
+  // The order of an incomplete line says nothing.
+  if (line->stages_.size() == stages.size()) check_order(line->stages_, configs, errors);
+  if (!errors.empty()) return tl::unexpected(std::move(errors));
+  line->plan();
+  return line;
+}
+
+void Line::plan() {
+  Annotations read = 0, provided = 0;
+  bool segmented = false;
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    const LineStage& stage = stages_[i];
+    const Annotations wanted = with_origins(stage.wanted);
+    if ((wanted & ~read & kText) != 0 && (provided & kText) == 0)
+      steps_.push_back({Step::Kind::RepairText});
+    if ((stage.wanted & kSegments) != 0 && !segmented) {
+      steps_.push_back({Step::Kind::Segment});
+      segmented = true;
+    }
+    read |= wanted;
+    steps_.push_back({Step::Kind::Process, i});
+    if (stage.stage->settles()) steps_.push_back({Step::Kind::Settle, i});
+    provided |= stage.provided;
+  }
+  // Whoever gets the text gets its sentences too.
+  if (((read | provided) & kText) != 0 && !segmented) steps_.push_back({Step::Kind::Segment});
+}
+
+std::vector<std::string> Line::spaces() const {
+  std::vector<std::string> names;
+  for (const LineStage& stage : stages_)
+    if (stage.stage->settles()) names.push_back(std::string(kSpacePrefix) + stage.stage->name());
+  return names;
+}
+
+void Line::bind(const StateStore& state) {
+  for (LineStage& stage : stages_)
+    if (stage.stage->settles())
+      stage.space = state.space(std::string(kSpacePrefix) + stage.stage->name());
+}
+
+}  // namespace wiremill

@@ -1,0 +1,266 @@
+#include "daemon/pipeline/pipeline.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "daemon/base/thread.hpp"
+#include "daemon/pipeline/batch.hpp"
+
+namespace wiremill {
+
+class Pipeline::Impl {
+ public:
+  Impl(Line& line, StateStore& state, const PipelineOptions& options, PipelinePorts ports,
+       Topics topics)
+      : line_(line),
+        state_(state),
+        options_(options),
+        ports_(std::move(ports)),
+        points_(count_points(line)),
+        topics_(std::move(topics)) {}
+  ~Impl() { stop(); }
+
+  void start() {
+    for (uint32_t i = 0; i < options_.threads; ++i)
+      workers_.emplace_back([this, i] {
+        set_thread_name(fmt::format("worker-{}", i));
+        work();
+      });
+  }
+
+  void wake() {
+    const MutexLock lock(mutex_);
+    readable_ = true;
+    condition_.notify_one();
+  }
+
+  void release(uint64_t sequence) {
+    const MutexLock lock(mutex_);
+    while (!emitted_.empty() && emitted_.front().last_sequence <= sequence) {
+      window_documents_ -= emitted_.front().documents;
+      window_bytes_ -= emitted_.front().bytes;
+      emitted_.pop_front();
+    }
+    condition_.notify_one();
+  }
+
+  void stop() {
+    {
+      const MutexLock lock(mutex_);
+      stopping_ = true;
+      condition_.notify_all();
+    }
+    for (std::thread& worker : workers_)
+      if (worker.joinable()) worker.join();
+  }
+
+  Counters counters() const {
+    return {read_.load(), processed_.load(), dropped_.load(), dead_.load()};
+  }
+
+ private:
+  // A place that batches pass one at a time, in the order in which they were read.
+  struct OrderedPoint {
+    uint64_t next = 0;                                  // the batch whose turn it is
+    std::map<uint64_t, std::unique_ptr<Batch>> parked;  // came too early
+  };
+  // What a batch still holds of the window after its emission.
+  struct Emitted {
+    uint64_t last_sequence;
+    size_t documents;
+    int64_t bytes;
+  };
+
+  // One for each settle, and one for the emission.
+  static size_t count_points(const Line& line) {
+    return 1 + static_cast<size_t>(
+                   std::count_if(line.steps().begin(), line.steps().end(),
+                                 [](const Step& step) { return step.kind == Step::Kind::Settle; }));
+  }
+
+  void work() {
+    text::Segmenter segmenter;
+    while (std::unique_ptr<Batch> batch = take()) advance(std::move(batch), segmenter);
+  }
+
+  // The oldest batch that can go on, else a new one; null when stopping.
+  std::unique_ptr<Batch> take() {
+    mutex_.lock();
+    for (;;) {
+      if (stopping_) break;
+      if (!ready_.empty()) {
+        std::unique_ptr<Batch> batch = std::move(ready_.begin()->second);
+        ready_.erase(ready_.begin());
+        mutex_.unlock();
+        return batch;
+      }
+      if (readable_ && !reading_ && window_is_open()) {
+        reading_ = true;
+        mutex_.unlock();
+        std::unique_ptr<Batch> batch = read();
+        mutex_.lock();
+        reading_ = false;
+        // Another worker may have found the reader busy or the window open for more.
+        condition_.notify_one();
+        if (batch == nullptr) continue;
+        batch->index = batches_read_++;
+        window_documents_ += batch->flights.size();
+        window_bytes_ += batch->bytes;
+        mutex_.unlock();
+        return batch;
+      }
+      condition_.wait(mutex_);
+    }
+    mutex_.unlock();
+    return nullptr;
+  }
+
+  bool window_is_open() const WM_REQUIRES(mutex_) {
+    return window_documents_ < options_.window_documents && window_bytes_ < options_.window_bytes;
+  }
+
+  std::unique_ptr<Batch> read() {
+    {
+      // Cleared first: a wake() while we read must not be lost.
+      const MutexLock lock(mutex_);
+      readable_ = false;
+    }
+    std::vector<LogRecord> records;
+    if (const Status status = ports_.read(options_.batch_documents_max,
+                                          static_cast<size_t>(options_.batch_bytes_max), records);
+        !status) {
+      give_up(status.error());
+      return nullptr;
+    }
+    if (records.empty()) return nullptr;
+    {
+      const MutexLock lock(mutex_);
+      readable_ = true;
+    }
+    auto batch = std::make_unique<Batch>();
+    for (LogRecord& record : records) {
+      batch->bytes += static_cast<int64_t>(record.payload.size());
+      batch->flights.push_back(flight_from_record(record.sequence, record.damaged, record.payload));
+    }
+    read_ += records.size();
+    return batch;
+  }
+
+  // Takes the batch as far as it can go.
+  void advance(std::unique_ptr<Batch> batch, text::Segmenter& segmenter) {
+    const std::vector<Step>& steps = line_.steps();
+    size_t point = 0;  // the next ordered point on the batch's way
+    for (size_t i = 0; i < batch->position; ++i) point += steps[i].kind == Step::Kind::Settle;
+    for (; batch->position < steps.size(); ++batch->position) {
+      const bool ordered = steps[batch->position].kind == Step::Kind::Settle;
+      if (ordered && !enter(point, batch)) return;
+      run_step(line_, *batch, state_, segmenter, options_.timings);
+      if (ordered) leave(point++);
+      if (stopping()) return;
+    }
+    if (batch->results.empty()) finish(*batch);
+    if (!enter(point, batch)) return;
+    emit(*batch);
+    leave(point);
+  }
+
+  // True: the batch may pass the point now. False: it was parked there.
+  bool enter(size_t point, std::unique_ptr<Batch>& batch) {
+    const MutexLock lock(mutex_);
+    OrderedPoint& at = points_[point];
+    if (at.next == batch->index) return true;
+    const uint64_t index = batch->index;
+    at.parked.emplace(index, std::move(batch));
+    return false;
+  }
+
+  void leave(size_t point) {
+    const MutexLock lock(mutex_);
+    OrderedPoint& at = points_[point];
+    ++at.next;
+    if (const auto parked = at.parked.find(at.next); parked != at.parked.end()) {
+      ready_.emplace(parked->first, std::move(parked->second));
+      at.parked.erase(parked);
+      condition_.notify_one();
+    }
+  }
+
+  void emit(Batch& batch) {
+    {
+      const MutexLock lock(mutex_);
+      emitted_.push_back({batch.flights.back().sequence(), batch.flights.size(), batch.bytes});
+    }
+    for (size_t i = 0; i < batch.flights.size() && !stopping(); ++i) {
+      const Flight& flight = batch.flights[i];
+      const v1::Result::Status outcome = flight.result.status();
+      if (const Status status =
+              ports_.emit(flight.sequence(), make_record(batch, i, state_, topics_));
+          !status)
+        return give_up(status.error());
+      ++(outcome == v1::Result::PROCESSED ? processed_
+         : outcome == v1::Result::DROPPED ? dropped_
+                                          : dead_);
+    }
+  }
+
+  bool stopping() {
+    const MutexLock lock(mutex_);
+    return stopping_;
+  }
+
+  void give_up(const Error& error) {
+    {
+      const MutexLock lock(mutex_);
+      if (std::exchange(stopping_, true)) return;
+      condition_.notify_all();
+    }
+    if (ports_.failed) ports_.failed(error);
+  }
+
+  // Constant after construction.
+  Line& line_;
+  StateStore& state_;
+  const PipelineOptions options_;
+  const PipelinePorts ports_;
+  std::vector<std::thread> workers_;
+  std::atomic<uint64_t> read_{0}, processed_{0}, dropped_{0}, dead_{0};
+
+  Mutex mutex_;
+  Condition condition_;
+  bool stopping_ WM_GUARDED_BY(mutex_) = false;
+  bool readable_ WM_GUARDED_BY(mutex_) = true;
+  bool reading_ WM_GUARDED_BY(mutex_) = false;
+  uint64_t batches_read_ WM_GUARDED_BY(mutex_) = 0;
+  size_t window_documents_ WM_GUARDED_BY(mutex_) = 0;
+  int64_t window_bytes_ WM_GUARDED_BY(mutex_) = 0;
+  std::map<uint64_t, std::unique_ptr<Batch>> ready_ WM_GUARDED_BY(mutex_);
+  std::vector<OrderedPoint> points_ WM_GUARDED_BY(mutex_);
+  std::deque<Emitted> emitted_ WM_GUARDED_BY(mutex_);
+
+  // Touched only inside the emission's ordered point.
+  Topics topics_;
+};
+
+Result<std::unique_ptr<Pipeline>> Pipeline::start(Line& line, StateStore& state,
+                                                  const PipelineOptions& options,
+                                                  PipelinePorts ports) {
+  line.bind(state);
+  auto topics = Topics::load(state, options.topics_max);
+  if (!topics) return tl::unexpected(std::move(topics).error());
+  auto impl = std::make_unique<Impl>(line, state, options, std::move(ports), std::move(*topics));
+  impl->start();
+  return std::unique_ptr<Pipeline>(new Pipeline(std::move(impl)));
+}
+
+Pipeline::Pipeline(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Pipeline::~Pipeline() = default;
+void Pipeline::wake() { impl_->wake(); }
+void Pipeline::release(uint64_t sequence) { impl_->release(sequence); }
+void Pipeline::stop() { impl_->stop(); }
+Pipeline::Counters Pipeline::counters() const { return impl_->counters(); }
+
+}  // namespace wiremill

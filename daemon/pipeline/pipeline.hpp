@@ -1,0 +1,82 @@
+// The pipeline: takes records of the intake log through the line, in batches and in parallel, and hands
+// their results over in sequence order.
+//
+//   read ─► batch ─ step ─ step ─┤ordered│─ step ─┤ordered│─ … ─ finish ─┤emit├─► result record
+//
+// Workers carry a batch from step to step. At an ordered point (a settle, and the emission) batches pass
+// one at a time in the order in which they were read; a batch that comes too early is parked there and
+// its worker takes other work, the oldest batch first. At most `window_*` are between reading and
+// release, so a slow point holds up reading and nothing else.
+//
+// The same records give the same results for any number of threads: process sees one document, settle
+// and emission see all in order, and nothing else has memory.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/base/error.hpp"
+#include "daemon/log/log.hpp"
+#include "daemon/pipeline/line.hpp"
+#include "daemon/plugin/state_store.hpp"
+
+namespace wiremill {
+
+struct PipelineOptions {
+  uint32_t threads = 1;
+  uint32_t batch_documents_max = 32;
+  int64_t batch_bytes_max = 4 << 20;
+  uint32_t window_documents = 1024;
+  int64_t window_bytes = 256 << 20;
+  size_t topics_max = 100'000;
+  bool timings = false;  // note in the results how long stages took
+};
+
+// Where records come from and results go. All functions are called by workers.
+struct PipelinePorts {
+  // The next records, at most so many documents and about so many bytes; none where nothing is ready (the
+  // pipeline asks again after wake()). One call at a time.
+  std::function<Status(size_t documents_max, size_t bytes_max, std::vector<LogRecord>& records)>
+      read;
+  // Takes a serialised ResultRecord. One call at a time, sequences ascending without gap. May block. An
+  // error stops the pipeline.
+  std::function<Status(uint64_t sequence, std::string record)> emit;
+  // Told once when the pipeline stops because read, emit or the state store failed.
+  std::function<void(const Error& error)> failed;
+};
+
+class Pipeline {
+ public:
+  // `line` and `state` outlive it; the state's spaces include line.spaces() and Topics::kSpace. Starts
+  // the workers. Errors: Io (the state store).
+  static Result<std::unique_ptr<Pipeline>> start(Line& line, StateStore& state,
+                                                 const PipelineOptions& options,
+                                                 PipelinePorts ports);
+  // Stops as stop() does.
+  ~Pipeline();
+
+  // There may be more to read. Any thread.
+  void wake();
+  // Results up to `sequence` are durable and their state is committed: their place in the window is
+  // free. Any thread.
+  void release(uint64_t sequence);
+  // Ends after the step that each worker is in; what is in the line has no result. Any thread but a
+  // worker; returns when all workers have ended.
+  void stop();
+
+  // Results handed over so far, by outcome, and documents read. Any thread.
+  struct Counters {
+    uint64_t read = 0, processed = 0, dropped = 0, dead = 0;
+  };
+  Counters counters() const;
+
+ private:
+  class Impl;
+  explicit Pipeline(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wiremill

@@ -1,0 +1,88 @@
+// A loaded plugin and the stages made from it. The pipeline calls stages; nothing else does.
+//
+// A Plugin is loaded once and never unloaded: code that has run in this process may have left threads
+// and handlers behind, so a plugin is replaced by another process, not by dlclose.
+#pragma once
+
+#include <wiremill/plugin.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/error.hpp"
+#include "daemon/base/thread.hpp"
+
+namespace wiremill {
+
+class Plugin {
+ public:
+  // `name_or_path`: with a slash it is a file, else NAME.so is looked for in `directories` in order.
+  // Checks magic, ABI and descriptor before anything in the plugin runs. [main thread]
+  // Errors: Config, naming the file and what is wrong with it.
+  static Result<std::shared_ptr<const Plugin>> load(const std::string& name_or_path,
+                                                    const std::vector<std::string>& directories);
+
+  const wm_descriptor& descriptor() const { return *descriptor_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  Plugin() = default;
+  std::string path_;
+  const wm_descriptor* descriptor_ = nullptr;
+};
+
+// Where the program's own plugins lie: ../lib/wiremill/plugins beside the running executable.
+std::string built_in_plugin_directory();
+
+// Called for each line that a stage logs. Any thread.
+using StageLog =
+    std::function<void(std::string_view stage, uint32_t level, std::string_view message)>;
+
+// One configured step: an instance of a plugin with its options.
+class Stage {
+ public:
+  // Creates the instance. `values` need live only during the call. Errors: Config, with the plugin's own
+  // words.
+  static Result<std::unique_ptr<Stage>> create(std::string name,
+                                               std::shared_ptr<const Plugin> plugin,
+                                               const wm_option_value* values, size_t values_count,
+                                               StageLog log);
+  ~Stage();
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  const std::string& name() const { return name_; }
+  const wm_descriptor& descriptor() const { return plugin_->descriptor(); }
+  bool settles() const { return descriptor().settle != nullptr; }
+
+  // Any thread, also at once. Non-zero: the plugin gave up the whole batch.
+  int32_t process(const wm_batch& batch) const { return descriptor().process(instance_, &batch); }
+  // One call at a time, documents ascending.
+  int32_t settle(const wm_batch& batch) const { return descriptor().settle(instance_, &batch); }
+
+  // What the stage counted by Host::count. Any thread.
+  std::map<std::string, uint64_t> counters() const;
+
+ private:
+  Stage(std::string name, std::shared_ptr<const Plugin> plugin, StageLog log);
+  static void host_log(const wm_host* host, uint32_t level, wm_view message);
+  static void host_count(const wm_host* host, wm_view name, uint64_t add);
+  static const void* host_get_extension(const wm_host* host, const char* name);
+
+  // Constant after create.
+  std::string name_;
+  std::shared_ptr<const Plugin> plugin_;
+  std::string plugin_directory_;
+  StageLog log_;
+  wm_host host_{};
+  void* instance_ = nullptr;
+
+  mutable Mutex mutex_;
+  std::map<std::string, uint64_t> counters_ WM_GUARDED_BY(mutex_);
+};
+
+}  // namespace wiremill
