@@ -1,0 +1,14 @@
+// The subcommands of `wiremill`, one file each. Each adds itself to the parser and sets the exit code
+// that main returns.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace wiremill::cli {
+
+void add_run(CLI::App& app, int& exit_code);
+void add_push(CLI::App& app, int& exit_code);
+void add_tail(CLI::App& app, int& exit_code);
+void add_validate(CLI::App& app, int& exit_code);
+
+}  // namespace wiremill::cli

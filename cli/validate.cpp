@@ -1,0 +1,37 @@
+// `wiremill validate`: every error of a configuration at once.
+
+#include <fmt/format.h>
+
+#include "cli/command.hpp"
+#include "cli/terminal.hpp"
+#include "daemon/pipeline/line.hpp"
+
+namespace wiremill::cli {
+namespace {
+
+int validate(const std::string& path) {
+  const auto config = read_config(path);
+  if (!config) return config.error();
+  const auto line = Line::build(config->stages, plugin_directories(*config), {});
+  if (!line) return print_config_errors(line.error());
+  std::string names;
+  for (const StageConfig& stage : config->stages) names += (names.empty() ? "" : " → ") + stage.name;
+  const Status written = write_out(fmt::format("{}: valid. Stages: {}\n", path.empty() ? "default configuration" : path,
+                               names.empty() ? "none" : names));
+  return written ? 0 : wiremill::exit_code(written.error().code);
+}
+
+}  // namespace
+
+void add_validate(CLI::App& app, int& exit_code) {
+  auto path = std::make_shared<std::string>();
+  CLI::App* command =
+      app.add_subcommand("validate", "Check a configuration and show every error in it.");
+  command->add_option("file", *path, "The configuration.")->required()->type_name("FILE");
+  command->footer(
+      "Loads the plugins and checks their options too. Each error is FILE:LINE:COLUMN: what is wrong.\n"
+      "Exit codes: 0 valid, 78 not.");
+  command->callback([path, &exit_code] { exit_code = validate(*path); });
+}
+
+}  // namespace wiremill::cli
