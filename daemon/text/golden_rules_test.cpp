@@ -1,0 +1,72 @@
+// Scores the sentences against the golden rules, a public collection of hard cases that does not
+// stand in this repository: skipped where its file is absent. A case counts where every sentence of
+// it is cut as asked. WIREMILL_GOLDEN_RULES names another place; with WIREMILL_GOLDEN_SHOW set, the
+// cases that fail are printed.
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+
+#include "daemon/text/segmenter.hpp"
+
+namespace wiremill::text {
+namespace {
+
+struct Floor {
+  const char* set;
+  double percent;
+};
+
+std::string without_blanks(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i)
+    if (static_cast<unsigned char>(text[i]) > ' ') out += text[i];
+  return out;
+}
+
+TEST(GoldenRules, ScoreByLanguage) {
+  const char* path = std::getenv("WIREMILL_GOLDEN_RULES");
+  std::ifstream file(path ? path : GOLDEN_RULES);
+  if (!file) GTEST_SKIP() << "the golden rules are not here";
+  std::stringstream content;
+  content << file.rdbuf();
+  rapidjson::Document sets;
+  ASSERT_FALSE(sets.Parse(content.str().c_str()).HasParseError());
+
+  Segmenter segmenter;
+  Segmentation found;
+  std::map<std::string, double> scores;
+  for (const auto& set : sets.GetObject()) {
+    int right = 0, cases = 0;
+    for (const auto& item : set.value["cases"].GetArray()) {
+      const std::string text = item["text"].GetString();
+      segmenter.segment(text, set.value["lang"].GetString(), found);
+      std::string wanted, cut;
+      for (const auto& sentence : item["sentences"].GetArray())
+        wanted += without_blanks(sentence.GetString()) + "\n";
+      for (const wm_span span : found.sentences)
+        cut +=
+            without_blanks(std::string_view(text).substr(span.begin, span.end - span.begin)) + "\n";
+      ++cases;
+      right += wanted == cut;
+      if (wanted != cut && std::getenv("WIREMILL_GOLDEN_SHOW"))
+        printf("%s wanted\n%sfound\n%s\n", set.name.GetString(), wanted.c_str(), cut.c_str());
+    }
+    const double percent = 100.0 * right / cases;
+    scores[set.name.GetString()] = percent;
+    printf("%-12s %3d of %3d  %5.1f %%\n", set.name.GetString(), right, cases, percent);
+  }
+  for (const Floor floor : {Floor{"en-golden48", 85},
+                            {"spanish", 85},
+                            {"russian", 92},
+                            {"italian", 85},
+                            {"danish", 80}})
+    EXPECT_GE(scores[floor.set], floor.percent) << floor.set;
+}
+
+}  // namespace
+}  // namespace wiremill::text
