@@ -198,10 +198,8 @@ void log_stage(std::string_view stage, uint32_t level, std::string_view message)
 int run(const RunOptions& options) {
   const auto config = read_config(options.config_path);
   if (!config) return config.error();
-  std::vector<std::string> directories;
-  if (!config->plugin_dir.empty()) directories.push_back(config->plugin_dir);
-  directories.push_back(built_in_plugin_directory());
-  auto line = Line::build(choose_stages(*config, options.stages), directories, log_stage);
+  auto line = Line::build(choose_stages(*config, options.stages),
+                          plugin_directories(config->plugin_dir), log_stage);
   if (!line) return print_config_errors(line.error());
   std::vector<std::string> spaces = (*line)->spaces();
   spaces.emplace_back(Topics::kSpace);

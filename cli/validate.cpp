@@ -12,7 +12,7 @@ namespace {
 int validate(const std::string& path) {
   const auto config = read_config(path);
   if (!config) return config.error();
-  const auto line = Line::build(config->stages, plugin_directories(*config), {});
+  const auto line = Line::build(config->stages, plugin_directories(config->plugin_dir), {});
   if (!line) return print_config_errors(line.error());
   std::string names;
   for (const StageConfig& stage : config->stages) names += (names.empty() ? "" : " → ") + stage.name;

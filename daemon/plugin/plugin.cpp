@@ -58,10 +58,13 @@ Status check_entry(const wm_entry& entry, const std::string& path) {
 
 }  // namespace
 
-std::string built_in_plugin_directory() {
+std::vector<std::string> plugin_directories(const std::string& configured) {
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  return (program.parent_path().parent_path() / "lib/wiremill/plugins").string();
+  std::vector<std::string> directories;
+  if (!configured.empty()) directories.push_back(configured);
+  directories.push_back((program.parent_path().parent_path() / "lib/wiremill/plugins").string());
+  return directories;
 }
 
 Result<std::shared_ptr<const Plugin>> Plugin::load(const std::string& name_or_path,

@@ -35,8 +35,9 @@ class Plugin {
   const wm_descriptor* descriptor_ = nullptr;
 };
 
-// Where the program's own plugins lie: ../lib/wiremill/plugins beside the running executable.
-std::string built_in_plugin_directory();
+// Where plugins are looked for by name: the configured folder, where there is one, then that of the
+// program's own, ../lib/wiremill/plugins beside the running executable.
+std::vector<std::string> plugin_directories(const std::string& configured);
 
 // Called for each line that a stage logs. Any thread.
 using StageLog =
