@@ -1,0 +1,42 @@
+# The two commands of a fresh Debian 12 are `make demo` and `make test`; everything else is below.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+JOBS ?= 2
+BIN := build/release/bin
+TSAN_TESTS := log_test|pipeline_test|state_store_test|sockets_test|intake_test|feed_test|client_test
+
+.PHONY: help packages build demo test sanitize bench format clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+packages: ## Install the Debian packages of deploy/packages.txt
+	@deploy/install-packages.sh
+
+build: packages ## Build everything into build/release; programs in build/release/bin
+	@cmake --preset release --log-level=WARNING
+	@cmake --build --preset release -j $(JOBS)
+
+demo: build ## Start the daemon, push the sample articles, show the results, stop
+	@deploy/demo.sh $(BIN)
+
+test: build ## Run every test that belongs in CI
+	@ctest --test-dir build/release --output-on-failure -j $(JOBS)
+
+sanitize: packages ## Run the tests under ASan+UBSan, and those of threads under TSan
+	@cmake --preset asan --log-level=WARNING
+	@cmake --build --preset asan -j $(JOBS)
+	@ctest --test-dir build/asan --output-on-failure -j $(JOBS) -LE slow
+	@cmake --preset tsan --log-level=WARNING
+	@cmake --build --preset tsan -j $(JOBS) --target thread_tests
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1" \
+	  ctest --test-dir build/tsan --output-on-failure -j $(JOBS) -L threads
+
+bench: build ## Measure throughput against raw ZeroMQ; writes nothing, prints the table
+	@bench/throughput.sh $(BIN)
+
+format: ## Format the sources with clang-format 14
+	@git ls-files '*.cpp' '*.hpp' '*.h' '*.c' | xargs clang-format-14 -i
+
+clean: ## Remove build/
+	@rm -rf build
