@@ -22,7 +22,7 @@ feed.connect(endpoint)
 left = int(count) or -1
 while left:
     try:
-        topic, header, payload = feed.recv_multipart()
+        topic, *_, payload = feed.recv_multipart()
     except zmq.Again:
         sys.exit(f"nothing heard from {endpoint} for {seconds} s")
     if topic.endswith(b"/"):  # any other topic is the heartbeat
