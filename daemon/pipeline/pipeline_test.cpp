@@ -1,0 +1,267 @@
+#include "daemon/pipeline/pipeline.hpp"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "daemon/document/result_json.hpp"
+#include "daemon/pipeline/topics.hpp"
+#include "wiremill/v1/record.pb.h"
+
+namespace wiremill {
+namespace {
+
+struct Submitted {
+  std::string source, body;
+};
+
+StageConfig probe_stage(const std::string& name) {
+  StageConfig config;
+  config.where = "test.yaml:1:1";
+  config.name = name;
+  config.plugin = PROBE_PLUGIN;
+  return config;
+}
+
+std::unique_ptr<Line> build(const std::vector<StageConfig>& stages) {
+  auto line = Line::build(stages, {}, {});
+  if (!line) {
+    for (const ConfigError& error : line.error()) ADD_FAILURE() << error.where << error.message;
+    return nullptr;
+  }
+  return std::move(*line);
+}
+
+std::vector<std::string> spaces_of(const Line& line) {
+  std::vector<std::string> spaces = line.spaces();
+  spaces.emplace_back(Topics::kSpace);
+  return spaces;
+}
+
+// Takes the documents through the line and answers their records in the order of emission.
+std::vector<v1::ResultRecord> run(Line& line, StateStore& state, const std::vector<Submitted>& documents,
+                                  const PipelineOptions& options, uint64_t first = 1) {
+  std::mutex mutex;
+  std::condition_variable emitted;
+  std::vector<v1::ResultRecord> records;
+  std::unique_ptr<Pipeline> pipeline;
+  size_t next = 0;
+  PipelinePorts ports;
+  ports.read = [&](size_t documents_max, size_t, std::vector<LogRecord>& out) -> Status {
+    for (; next < documents.size() && out.size() < documents_max; ++next) {
+      v1::Document document;
+      document.set_source(documents[next].source);
+      document.set_body(documents[next].body);
+      v1::IntakeRecord record;
+      record.set_id("document-" + std::to_string(first + next));
+      record.set_document(document.SerializeAsString());
+      out.push_back({first + next, documents[next].body == "damaged", record.SerializeAsString()});
+    }
+    return {};
+  };
+  ports.emit = [&](uint64_t sequence, std::string bytes) -> Status {
+    v1::ResultRecord record;
+    EXPECT_TRUE(record.ParseFromString(bytes));
+    const std::unique_lock lock(mutex);
+    EXPECT_EQ(sequence, first + records.size());
+    EXPECT_TRUE(state.commit(sequence));
+    records.push_back(std::move(record));
+    pipeline->release(sequence);
+    emitted.notify_one();
+    return {};
+  };
+  std::unique_lock lock(mutex);
+  auto started = Pipeline::start(line, state, options, ports);
+  if (!started) {
+    ADD_FAILURE() << started.error().message;
+    return records;
+  }
+  pipeline = std::move(*started);
+  emitted.wait(lock, [&] { return records.size() == documents.size(); });
+  lock.unlock();
+  pipeline->stop();
+  return records;
+}
+
+std::vector<v1::ResultRecord> run(Line& line, const std::vector<Submitted>& documents,
+                                  const PipelineOptions& options = {}) {
+  auto state = StateStore::open("", spaces_of(line));
+  EXPECT_TRUE(state.has_value());
+  return run(line, **state, documents, options);
+}
+
+v1::Result result_of(const v1::ResultRecord& record) {
+  v1::Result result;
+  EXPECT_TRUE(result.ParseFromString(record.result()));
+  return result;
+}
+
+std::vector<Submitted> mixed_documents(size_t count) {
+  const char* bodies[] = {"plain", "drop", "a longer plain text", "throw", "skip", "forget", "throw in settle"};
+  std::vector<Submitted> documents;
+  for (size_t i = 0; i < count; ++i)
+    documents.push_back({"source-" + std::to_string(i % 5), bodies[i * 7 % 11 % 7]});
+  return documents;
+}
+
+TEST(Pipeline, EveryVerdictBecomesItsOutcome) {
+  const auto line = build({probe_stage("probe")});
+  const auto records = run(*line, {{"s", "plain"},
+                                   {"s", "drop"},
+                                   {"s", "bad"},
+                                   {"s", "throw"},
+                                   {"s", "skip"},
+                                   {"s", "throw in settle"},
+                                   {"s", "bad span"},
+                                   {"s", "damaged"},
+                                   {"s", "plain"}});
+  const auto outcome = [&](size_t i) {
+    const v1::Result result = result_of(records[i]);
+    return v1::Result::Status_Name(result.status()) + " " + result.failure().stage() + " " +
+           result.failure().code() + " " + std::to_string(result.failure().attempts());
+  };
+  EXPECT_EQ(outcome(0), "PROCESSED   0");
+  EXPECT_EQ(outcome(1), "DROPPED probe ASKED 1");
+  EXPECT_EQ(outcome(2), "DEAD probe UNREADABLE 1");
+  EXPECT_EQ(outcome(3), "DEAD probe EXCEPTION 3");
+  EXPECT_EQ(outcome(4), "PROCESSED   0");
+  EXPECT_EQ(outcome(5), "DEAD probe EXCEPTION 1");
+  EXPECT_EQ(outcome(6), "DEAD probe EXCEPTION 3");
+  EXPECT_EQ(outcome(7), "DEAD log LOG_DAMAGED 0");
+  EXPECT_EQ(result_of(records[3]).failure().message(), "thrown in process");
+  // The documents behind go on, and the one that failed in settle left nothing in the state.
+  EXPECT_EQ(result_of(records[8]).extensions(0).json(), R"({"count":3,"sources":"s=3 ","carried":true})");
+}
+
+TEST(Pipeline, AFailedOrSkippedDocumentKeepsNoHalfOfItsAnnotations) {
+  const auto line = build({probe_stage("probe")});
+  const auto records = run(*line, {{"s", "skip"}, {"s", "throw"}, {"s", "plain"}});
+  EXPECT_EQ(result_of(records[0]).byline(), "");
+  EXPECT_EQ(result_of(records[1]).byline(), "");
+  EXPECT_EQ(result_of(records[2]).byline(), "by s");
+}
+
+TEST(Pipeline, ARetryIsTriedUntilItSucceeds) {
+  const auto line = build({probe_stage("probe")});
+  const auto records = run(*line, {{"s", "retry"}});
+  EXPECT_EQ(result_of(records[0]).status(), v1::Result::PROCESSED);
+  auto impatient = probe_stage("probe");
+  impatient.attempts_max = 2;
+  const auto other = build({impatient});
+  EXPECT_EQ(result_of(run(*other, {{"s", "retry"}})[0]).status(), v1::Result::DEAD);
+}
+
+TEST(Pipeline, RecordsAreTheSameForAnyThreadsAndBatches) {
+  const auto documents = mixed_documents(300);
+  std::vector<std::string> reference;
+  for (const uint32_t threads : {1U, 2U, 8U})
+    for (const uint32_t batch : {1U, 3U, 32U}) {
+      const auto line = build({probe_stage("first"), probe_stage("second")});
+      PipelineOptions options;
+      options.threads = threads;
+      options.batch_documents_max = batch;
+      options.window_documents = 64;
+      std::vector<std::string> bytes;
+      for (const auto& record : run(*line, documents, options)) bytes.push_back(record.SerializeAsString());
+      if (reference.empty()) reference = bytes;
+      ASSERT_EQ(bytes, reference) << threads << " threads, batches of " << batch;
+    }
+}
+
+// What recovery does: the recorded changes alone rebuild the state, and work goes on from there.
+TEST(Pipeline, RecordedChangesRebuildTheState) {
+  const auto documents = mixed_documents(100);
+  const auto whole_line = build({probe_stage("probe")});
+  const auto whole = run(*whole_line, documents);
+
+  const auto line = build({probe_stage("probe")});
+  auto state = StateStore::open("", spaces_of(*line));
+  ASSERT_TRUE(state.has_value());
+  constexpr size_t kCut = 57;
+  for (size_t i = 0; i < kCut; ++i)
+    for (const v1::StateChange& change : whole[i].changes())
+      (*state)->write((*state)->space(whole[i].spaces(static_cast<int>(change.space()))), change.key(),
+                      change.has_value() ? std::optional<std::string_view>(change.value()) : std::nullopt,
+                      i + 1);
+  ASSERT_TRUE((*state)->commit(kCut));
+  const auto rest = run(*line, **state, {documents.begin() + kCut, documents.end()}, {}, kCut + 1);
+  ASSERT_EQ(rest.size(), documents.size() - kCut);
+  for (size_t i = 0; i < rest.size(); ++i)
+    EXPECT_EQ(rest[i].SerializeAsString(), whole[kCut + i].SerializeAsString()) << i;
+}
+
+TEST(Pipeline, TopicsNameTheResultBefore) {
+  const auto line = build({});
+  const auto records = run(*line, {{"a b", "x"}, {"c", "x"}, {"a b", "x"}, {"c", "x"}});
+  EXPECT_EQ(records[0].topic(), "und/a%20b/");
+  EXPECT_EQ(records[0].previous(), 0U);
+  EXPECT_EQ(records[2].previous(), 1U);
+  EXPECT_EQ(records[3].previous(), 2U);
+}
+
+TEST(Pipeline, ForgetsTheTopicUsedLongestAgo) {
+  const auto line = build({});
+  PipelineOptions options;
+  options.topics_max = 2;
+  auto state = StateStore::open("", spaces_of(*line));
+  const auto records =
+      run(*line, **state, {{"a", ""}, {"b", ""}, {"a", ""}, {"c", ""}, {"b", ""}, {"a", ""}}, options);
+  EXPECT_EQ(records[2].previous(), 1U);
+  EXPECT_EQ(records[4].previous(), 0U) << "b was forgotten when c came";
+  EXPECT_EQ(records[5].previous(), 0U) << "a was forgotten when b came again";
+}
+
+TEST(Pipeline, StopsWhenAResultCannotBeKept) {
+  const auto line = build({});
+  auto state = StateStore::open("", spaces_of(*line));
+  std::mutex mutex;
+  std::condition_variable failed;
+  std::string message;
+  uint64_t read = 0;
+  PipelinePorts ports;
+  ports.read = [&](size_t, size_t, std::vector<LogRecord>& out) -> Status {
+    out.push_back({++read, true, ""});
+    return {};
+  };
+  ports.emit = [&](uint64_t sequence, std::string) -> Status {
+    if (sequence < 3) return {};
+    return fail(ErrorCode::Io, "no space left");
+  };
+  ports.failed = [&](const Error& error) {
+    const std::unique_lock lock(mutex);
+    message = error.message;
+    failed.notify_one();
+  };
+  auto pipeline = Pipeline::start(*line, **state, {}, ports);
+  ASSERT_TRUE(pipeline.has_value());
+  std::unique_lock lock(mutex);
+  failed.wait(lock, [&] { return !message.empty(); });
+  EXPECT_EQ(message, "no space left");
+  lock.unlock();
+  (*pipeline)->stop();
+  EXPECT_EQ((*pipeline)->counters().dead, 2U);
+}
+
+TEST(Line, CollectsEveryError) {
+  auto refused = probe_stage("refused");
+  refused.options.emplace_back("refuse", OptionNode{"test.yaml:4:5", false, "not today", {}});
+  auto unknown = probe_stage("unknown");
+  unknown.options.emplace_back("colour", OptionNode{"test.yaml:6:5", false, "red", {}});
+  auto missing = probe_stage("missing");
+  missing.plugin = "no_such_plugin";
+  auto foreign = probe_stage("foreign");
+  foreign.plugin = FOREIGN_LIBRARY;
+  const auto line = Line::build({refused, unknown, missing, foreign}, {"/nowhere"}, {});
+  ASSERT_FALSE(line.has_value());
+  ASSERT_EQ(line.error().size(), 4U);
+  EXPECT_NE(line.error()[0].message.find("not today"), std::string::npos);
+  EXPECT_EQ(line.error()[1].where, "test.yaml:6:5");
+  EXPECT_NE(line.error()[2].message.find("no plugin 'no_such_plugin'"), std::string::npos);
+  EXPECT_NE(line.error()[3].message.find("not a Wiremill plugin"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace wiremill

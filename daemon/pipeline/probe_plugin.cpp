@@ -1,0 +1,71 @@
+// A stage for tests: does what the document's body asks for, and counts documents per source in its
+// state. Loaded by pipeline_test and by the end-to-end tests.
+
+#include <wiremill/stage.hpp>
+
+#include <atomic>
+#include <stdexcept>
+#include <string>
+
+namespace {
+
+struct Probe {
+  static constexpr wm_option kOptions[] = {
+      {"refuse", WM_OPTION_STRING, 0, "", "Makes create fail with this message.", 0, 0},
+      {}};
+  static constexpr wiremill::StageInfo kInfo = {
+      .id = "test.probe",
+      .version = "1.0.0",
+      .summary = "Does what the body asks for.",
+      .required = {"text"},
+      .provided = {"byline", "extensions.test.probe"},
+      .options = kOptions};
+
+  Probe(const wiremill::Host& stage_host, const wiremill::Options& options) : host(stage_host) {
+    if (!options.text("refuse").empty()) throw std::invalid_argument(options.text("refuse"));
+  }
+
+  wiremill::Verdict process(const wiremill::Document& document, wiremill::Output& output) const {
+    const std::string_view body = document.body();
+    output.byline("half an annotation");
+    if (body == "drop") return wiremill::Verdict::drop("ASKED", "the body says so");
+    if (body == "bad") return wiremill::Verdict::bad_document("UNREADABLE", "the body says so");
+    if (body == "throw") throw std::runtime_error("thrown in process");
+    if (body == "skip") return wiremill::Verdict::skip();
+    if (body == "retry" && ++attempts % 3 != 0) return wiremill::Verdict::retry("not yet");
+    if (body == "bad span") {
+      const wm_mention mention = {{0, 1'000'000}, 1};
+      const wm_entity entity = {wiremill::to_view("PER"), wiremill::to_view("Nobody"), 1, &mention, 1};
+      output.entities({&entity, 1});
+    }
+    output.byline("by " + std::string(document.source()));
+    output.carry(body);
+    host.count("processed");
+    return {};
+  }
+
+  wiremill::Verdict settle(const wiremill::Document& document, wiremill::Output& output,
+                           wiremill::State& state) {
+    const std::string key = "count/" + std::string(document.source());
+    const int count = std::stoi(state.get(key).value_or("0")) + 1;
+    state.put(key, std::to_string(count));
+    if (document.body() == "forget") state.remove(key);
+    if (document.body() == "throw in settle") throw std::runtime_error("thrown in settle");
+    std::string sources;
+    state.scan("count/", "", [&](std::string_view name, std::string_view value) {
+      sources += std::string(name.substr(6)) + "=" + std::string(value) + " ";
+      return true;
+    });
+    output.extension("{\"count\": " + std::to_string(count) + ", \"sources\": \"" + sources +
+                     "\", \"carried\": " + (document.carry() == document.body() ? "true" : "false") +
+                     "}");
+    return {};
+  }
+
+  wiremill::Host host;
+  mutable std::atomic<int> attempts{0};
+};
+
+}  // namespace
+
+WIREMILL_STAGE(Probe)
