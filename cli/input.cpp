@@ -17,10 +17,10 @@ struct Ending {
   std::string_view content_type;
 };
 constexpr Ending kEndings[] = {
-    {".html", InputKind::Html, "text/html"},      {".htm", InputKind::Html, "text/html"},
-    {".xhtml", InputKind::Html, "text/html"},     {".txt", InputKind::Text, "text/plain"},
-    {".md", InputKind::Text, "text/markdown"},    {".json", InputKind::Json, ""},
-    {".jsonl", InputKind::JsonLines, ""},         {".ndjson", InputKind::JsonLines, ""},
+    {".html", InputKind::Html, "text/html"},   {".htm", InputKind::Html, "text/html"},
+    {".xhtml", InputKind::Html, "text/html"},  {".txt", InputKind::Text, "text/plain"},
+    {".md", InputKind::Text, "text/markdown"}, {".json", InputKind::Json, ""},
+    {".jsonl", InputKind::JsonLines, ""},      {".ndjson", InputKind::JsonLines, ""},
 };
 
 bool is_blank(std::string_view line) {
@@ -43,7 +43,8 @@ DocumentInput::DocumentInput(std::vector<std::string> files, InputKind kind, std
 std::istream& DocumentInput::stream() { return path_ == "-" ? std::cin : file_; }
 
 bool DocumentInput::ready() {
-  return (open_ && stream().rdbuf()->in_avail() > 0) || (next_file_ < files_.size() && files_[next_file_] != "-");
+  return (open_ && stream().rdbuf()->in_avail() > 0) ||
+         (next_file_ < files_.size() && files_[next_file_] != "-");
 }
 
 uint64_t DocumentInput::total() const {
@@ -58,7 +59,9 @@ Status DocumentInput::open_next() {
   path_ = files_[next_file_++];
   line_ = 0;
   open_kind_ = kind_;
-  content_type_ = kind_ == InputKind::Html ? "text/html" : kind_ == InputKind::Text ? "text/plain" : "";
+  content_type_ = kind_ == InputKind::Html   ? "text/html"
+                  : kind_ == InputKind::Text ? "text/plain"
+                                             : "";
   if (path_ != "-") {
     if (std::filesystem::is_directory(path_))
       return fail(ErrorCode::Io, "{} is a folder, not a file", path_);

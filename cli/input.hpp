@@ -50,7 +50,7 @@ class DocumentInput {
   const std::string source_;
   size_t next_file_ = 0;
   bool open_ = false;
-  std::string path_;         // of the open file
+  std::string path_;  // of the open file
   InputKind open_kind_ = InputKind::Text;
   std::string content_type_;
   uint64_t line_ = 0;

@@ -18,7 +18,8 @@ bool has(const v1::Result& result, v1::Result::Annotation annotation) {
 
 std::string first_line(const v1::Result& result, const Style& style) {
   std::string line = style.bold(fmt::format("{:>6}", result.sequence()));
-  if (has(result, v1::Result::LANGUAGE)) line += "  " + style.cyan(fmt::format("{:<3}", result.language().code()));
+  if (has(result, v1::Result::LANGUAGE))
+    line += "  " + style.cyan(fmt::format("{:<3}", result.language().code()));
   const std::string& heading = result.title().empty() ? result.id() : result.title();
   line += "  " + style.bold(shortened(heading, style.width() > 50 ? style.width() - 36 : 14));
   if (result.has_published_us())
@@ -53,10 +54,10 @@ std::string pretty_result(const v1::Result& result, const Style& style) {
                             width)));
   const v1::Duplicate& duplicate = result.duplicate();
   if (duplicate.kind() != v1::Duplicate::NONE)
-    add(style.yellow(shortened(fmt::format("{} duplicate of {} ({:.2f})",
-                                           v1::Duplicate::Kind_Name(duplicate.kind()),
-                                           duplicate.of(), duplicate.similarity()),
-                               width)));
+    add(style.yellow(shortened(
+        fmt::format("{} duplicate of {} ({:.2f})", v1::Duplicate::Kind_Name(duplicate.kind()),
+                    duplicate.of(), duplicate.similarity()),
+        width)));
   if (result.entities_size() > 0) add(style.green(shortened(entities_line(result), width)));
   if (!result.summary().text().empty()) add(shortened(result.summary().text(), width));
   for (const v1::Extension& extension : result.extensions())

@@ -32,7 +32,8 @@ struct RunOptions {
 
 // The configured stages of these names, in the order given; a name that is not configured is a plugin
 // with its defaults.
-std::vector<StageConfig> choose_stages(const Config& config, const std::vector<std::string>& names) {
+std::vector<StageConfig> choose_stages(const Config& config,
+                                       const std::vector<std::string>& names) {
   if (names.empty()) return config.stages;
   std::vector<StageConfig> chosen;
   for (const std::string& name : names) {
@@ -50,7 +51,10 @@ std::vector<StageConfig> choose_stages(const Config& config, const std::vector<s
 class Run {
  public:
   Run(const RunOptions& options, const Config& config, StateStore& state)
-      : options_(options), config_(config), state_(state), input_(options.files, options.input, options.source) {}
+      : options_(options),
+        config_(config),
+        state_(state),
+        input_(options.files, options.input, options.source) {}
 
   int execute(Line& line) {
     PipelineOptions pipeline_options;
@@ -178,9 +182,9 @@ class Run {
   const Config& config_;
   StateStore& state_;
   const Style style_;
-  DocumentInput input_;               // read() only, one call at a time
-  bool refused_ = false;              // read() only
-  uint64_t sequence_ = 0;             // written by read(); complete once ended_ is set
+  DocumentInput input_;    // read() only, one call at a time
+  bool refused_ = false;   // read() only
+  uint64_t sequence_ = 0;  // written by read(); complete once ended_ is set
 
   Mutex mutex_;
   Condition condition_;
@@ -224,7 +228,9 @@ void add_run(CLI::App& app, int& exit_code) {
   command->add_option("--input", options->input, "auto, text, html, json or jsonl (default: auto).")
       ->transform(CLI::CheckedTransformer(input_kinds()))
       ->type_name("KIND");
-  command->add_option("--format", options->format, "pretty or json, one result a line (default: pretty).")
+  command
+      ->add_option("--format", options->format,
+                   "pretty or json, one result a line (default: pretty).")
       ->check(CLI::IsMember({"pretty", "json"}))
       ->type_name("FORMAT");
   command->add_option("--source", options->source, "The source of documents that name none.")
@@ -242,7 +248,8 @@ void add_run(CLI::App& app, int& exit_code) {
       "  wiremill run --stages clean,language --format json articles.jsonl\n"
       "  cat page.txt | wiremill run --input text -\n"
       "JSON lines hold one document each: {\"id\",\"source\",\"uri\",\"title\",\"body\","
-      "\"content_type\",\n\"published\",\"attributes\"}. The same input gives the same bytes for any "
+      "\"content_type\",\n\"published\",\"attributes\"}. The same input gives the same bytes for "
+      "any "
       "--threads.");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }

@@ -99,9 +99,7 @@ void Progress::draw(uint64_t done) {
   shown_ = true;
 }
 
-void print_error(std::string_view message) {
-  write_error(fmt::format("wiremill: {}\n", message));
-}
+void print_error(std::string_view message) { write_error(fmt::format("wiremill: {}\n", message)); }
 
 int print_config_errors(const ConfigErrors& errors) {
   for (const ConfigError& error : errors)

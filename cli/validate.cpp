@@ -15,9 +15,11 @@ int validate(const std::string& path) {
   const auto line = Line::build(config->stages, plugin_directories(config->plugin_dir), {});
   if (!line) return print_config_errors(line.error());
   std::string names;
-  for (const StageConfig& stage : config->stages) names += (names.empty() ? "" : " → ") + stage.name;
-  const Status written = write_out(fmt::format("{}: valid. Stages: {}\n", path.empty() ? "default configuration" : path,
-                               names.empty() ? "none" : names));
+  for (const StageConfig& stage : config->stages)
+    names += (names.empty() ? "" : " → ") + stage.name;
+  const Status written = write_out(fmt::format("{}: valid. Stages: {}\n",
+                                               path.empty() ? "default configuration" : path,
+                                               names.empty() ? "none" : names));
   return written ? 0 : wiremill::exit_code(written.error().code);
 }
 
@@ -29,7 +31,8 @@ void add_validate(CLI::App& app, int& exit_code) {
       app.add_subcommand("validate", "Check a configuration and show every error in it.");
   command->add_option("file", *path, "The configuration.")->required()->type_name("FILE");
   command->footer(
-      "Loads the plugins and checks their options too. Each error is FILE:LINE:COLUMN: what is wrong.\n"
+      "Loads the plugins and checks their options too. Each error is FILE:LINE:COLUMN: what is "
+      "wrong.\n"
       "Exit codes: 0 valid, 78 not.");
   command->callback([path, &exit_code] { exit_code = validate(*path); });
 }

@@ -42,7 +42,8 @@ std::vector<std::string> spaces_of(const Line& line) {
 }
 
 // Takes the documents through the line and answers their records in the order of emission.
-std::vector<v1::ResultRecord> run(Line& line, StateStore& state, const std::vector<Submitted>& documents,
+std::vector<v1::ResultRecord> run(Line& line, StateStore& state,
+                                  const std::vector<Submitted>& documents,
                                   const PipelineOptions& options, uint64_t first = 1) {
   std::mutex mutex;
   std::condition_variable emitted;
@@ -100,7 +101,8 @@ v1::Result result_of(const v1::ResultRecord& record) {
 }
 
 std::vector<Submitted> mixed_documents(size_t count) {
-  const char* bodies[] = {"plain", "drop", "a longer plain text", "throw", "skip", "forget", "throw in settle"};
+  const char* bodies[] = {"plain", "drop",   "a longer plain text", "throw",
+                          "skip",  "forget", "throw in settle"};
   std::vector<Submitted> documents;
   for (size_t i = 0; i < count; ++i)
     documents.push_back({"source-" + std::to_string(i % 5), bodies[i * 7 % 11 % 7]});
@@ -133,7 +135,8 @@ TEST(Pipeline, EveryVerdictBecomesItsOutcome) {
   EXPECT_EQ(outcome(7), "DEAD log LOG_DAMAGED 0");
   EXPECT_EQ(result_of(records[3]).failure().message(), "thrown in process");
   // The documents behind go on, and the one that failed in settle left nothing in the state.
-  EXPECT_EQ(result_of(records[8]).extensions(0).json(), R"({"count":3,"sources":"s=3 ","carried":true})");
+  EXPECT_EQ(result_of(records[8]).extensions(0).json(),
+            R"({"count":3,"sources":"s=3 ","carried":true})");
 }
 
 TEST(Pipeline, AFailedOrSkippedDocumentKeepsNoHalfOfItsAnnotations) {
@@ -165,7 +168,8 @@ TEST(Pipeline, RecordsAreTheSameForAnyThreadsAndBatches) {
       options.batch_documents_max = batch;
       options.window_documents = 64;
       std::vector<std::string> bytes;
-      for (const auto& record : run(*line, documents, options)) bytes.push_back(record.SerializeAsString());
+      for (const auto& record : run(*line, documents, options))
+        bytes.push_back(record.SerializeAsString());
       if (reference.empty()) reference = bytes;
       ASSERT_EQ(bytes, reference) << threads << " threads, batches of " << batch;
     }
@@ -183,9 +187,10 @@ TEST(Pipeline, RecordedChangesRebuildTheState) {
   constexpr size_t kCut = 57;
   for (size_t i = 0; i < kCut; ++i)
     for (const v1::StateChange& change : whole[i].changes())
-      (*state)->write((*state)->space(whole[i].spaces(static_cast<int>(change.space()))), change.key(),
-                      change.has_value() ? std::optional<std::string_view>(change.value()) : std::nullopt,
-                      i + 1);
+      (*state)->write(
+          (*state)->space(whole[i].spaces(static_cast<int>(change.space()))), change.key(),
+          change.has_value() ? std::optional<std::string_view>(change.value()) : std::nullopt,
+          i + 1);
   ASSERT_TRUE((*state)->commit(kCut));
   const auto rest = run(*line, **state, {documents.begin() + kCut, documents.end()}, {}, kCut + 1);
   ASSERT_EQ(rest.size(), documents.size() - kCut);
@@ -207,8 +212,8 @@ TEST(Pipeline, ForgetsTheTopicUsedLongestAgo) {
   PipelineOptions options;
   options.topics_max = 2;
   auto state = StateStore::open("", spaces_of(*line));
-  const auto records =
-      run(*line, **state, {{"a", ""}, {"b", ""}, {"a", ""}, {"c", ""}, {"b", ""}, {"a", ""}}, options);
+  const auto records = run(
+      *line, **state, {{"a", ""}, {"b", ""}, {"a", ""}, {"c", ""}, {"b", ""}, {"a", ""}}, options);
   EXPECT_EQ(records[2].previous(), 1U);
   EXPECT_EQ(records[4].previous(), 0U) << "b was forgotten when c came";
   EXPECT_EQ(records[5].previous(), 0U) << "a was forgotten when b came again";

@@ -11,15 +11,13 @@ namespace {
 
 struct Probe {
   static constexpr wm_option kOptions[] = {
-      {"refuse", WM_OPTION_STRING, 0, "", "Makes create fail with this message.", 0, 0},
-      {}};
-  static constexpr wiremill::StageInfo kInfo = {
-      .id = "test.probe",
-      .version = "1.0.0",
-      .summary = "Does what the body asks for.",
-      .required = {"text"},
-      .provided = {"byline", "extensions.test.probe"},
-      .options = kOptions};
+      {"refuse", WM_OPTION_STRING, 0, "", "Makes create fail with this message.", 0, 0}, {}};
+  static constexpr wiremill::StageInfo kInfo = {.id = "test.probe",
+                                                .version = "1.0.0",
+                                                .summary = "Does what the body asks for.",
+                                                .required = {"text"},
+                                                .provided = {"byline", "extensions.test.probe"},
+                                                .options = kOptions};
 
   Probe(const wiremill::Host& stage_host, const wiremill::Options& options) : host(stage_host) {
     if (!options.text("refuse").empty()) throw std::invalid_argument(options.text("refuse"));
@@ -35,7 +33,8 @@ struct Probe {
     if (body == "retry" && ++attempts % 3 != 0) return wiremill::Verdict::retry("not yet");
     if (body == "bad span") {
       const wm_mention mention = {{0, 1'000'000}, 1};
-      const wm_entity entity = {wiremill::to_view("PER"), wiremill::to_view("Nobody"), 1, &mention, 1};
+      const wm_entity entity = {wiremill::to_view("PER"), wiremill::to_view("Nobody"), 1, &mention,
+                                1};
       output.entities({&entity, 1});
     }
     output.byline("by " + std::string(document.source()));
@@ -56,9 +55,9 @@ struct Probe {
       sources += std::string(name.substr(6)) + "=" + std::string(value) + " ";
       return true;
     });
-    output.extension("{\"count\": " + std::to_string(count) + ", \"sources\": \"" + sources +
-                     "\", \"carried\": " + (document.carry() == document.body() ? "true" : "false") +
-                     "}");
+    output.extension(
+        "{\"count\": " + std::to_string(count) + ", \"sources\": \"" + sources +
+        "\", \"carried\": " + (document.carry() == document.body() ? "true" : "false") + "}");
     return {};
   }
 

@@ -171,8 +171,14 @@ StateStore::~StateStore() = default;
 uint64_t StateStore::recovered_up_to() const { return impl_->backend_->recovered_up_to(); }
 
 size_t StateStore::space(std::string_view name) const {
+  const auto space = find_space(name);
+  WM_INVARIANT(space.has_value());
+  return *space;
+}
+
+std::optional<size_t> StateStore::find_space(std::string_view name) const {
   const auto found = std::ranges::find(impl_->names_, name);
-  WM_INVARIANT(found != impl_->names_.end());
+  if (found == impl_->names_.end()) return std::nullopt;
   return static_cast<size_t>(found - impl_->names_.begin());
 }
 

@@ -45,6 +45,7 @@ class StateStore {
 
   // The index of a space named to open(), which is its place in that list.
   size_t space(std::string_view name) const;
+  std::optional<size_t> find_space(std::string_view name) const;  // nullopt: not named to open()
   const std::string& space_name(size_t space) const;
 
   // `values[i]` is nullopt where the key is absent. Sees the overlay.
