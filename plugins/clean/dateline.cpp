@@ -67,8 +67,12 @@ Dateline find_dateline(std::string_view line) {
     size_t lowers = 0;
     for (const char c : first) lowers += c >= 'a' && c <= 'z';
     if (lowers > 0) return {};
-  } else if (shape_of(before).capitals + 2 < shape_of(before).cased) {
-    return {};  // prose with a parenthesis
+  } else {
+    // Prose with a parenthesis has words in lower case; a place in capitals may be followed by a
+    // date whose month is written small.
+    const Shape around = shape_of(before), inside = shape_of(place.substr(open));
+    if (around.capitals + (capitals ? 2 : 0) < around.cased) return {};
+    if (inside.cased > 0 && inside.capitals == 0) return {};
   }
   Dateline dateline;
   dateline.rest = best + dash_size;

@@ -207,7 +207,9 @@ HtmlTree::~HtmlTree() = default;
 void HtmlTree::parse(std::string_view page, const HtmlLimits& limits) {
   nodes_.clear();
   attributes_.clear();
+  parsed_nodes_ = 0;
   is_cut_ = false;
+  if (page.empty()) return;  // myhtml_parse_chunk_end without a chunk before it crashes
   if (!parser_ || parser_->page_bytes > kKeptPageBytes)
     parser_ = std::make_unique<Parser>();
   else
