@@ -1,0 +1,192 @@
+// From a body to an article: see article.hpp. Decides the kind of input, has it decoded and cut
+// into lines, then does what is the same for all kinds: head and tail of the story, the dateline,
+// which title wins, the map back to the body.
+#include "plugins/clean/article.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "plugins/clean/charset.hpp"
+#include "plugins/clean/dateline.hpp"
+#include "plugins/clean/dates.hpp"
+#include "plugins/clean/furniture.hpp"
+#include "plugins/clean/html_extract.hpp"
+#include "plugins/clean/html_metadata.hpp"
+#include "plugins/clean/text_mode.hpp"
+
+namespace wiremill::clean {
+namespace {
+
+constexpr size_t kSniffBytes = 2048;
+constexpr size_t kHeadLines = 8;  // in which headline, byline and date may stand again
+constexpr size_t kTitleBytesMax = 1024;
+constexpr size_t kBylineBytesMax = 300;
+
+// Text that is mostly markup: a page's opening, or several closing tags.
+bool looks_like_html(std::string_view body) {
+  std::string head;  // UTF-16 is seen through
+  for (const char c : body.substr(0, kSniffBytes))
+    if (c != '\0') head.push_back(c);
+  head = lower_ascii(head);
+  const size_t first = head.find_first_not_of(" \t\r\n\xef\xbb\xbf\xff\xfe");
+  if (first == std::string::npos) return false;
+  const std::string_view rest = std::string_view(head).substr(first);
+  for (const std::string_view opening : {"<!doctype html", "<html", "<head", "<body", "<!--"})
+    if (rest.starts_with(opening)) return true;
+  size_t tags = 0;
+  for (const std::string_view tag :
+       {"</p>", "<p>", "<br", "</div>", "<div", "</a>", "</span>", "</li>", "</h1>", "</script>"})
+    for (size_t at = 0; tags < 2 && (at = head.find(tag, at)) != std::string::npos; ++at) ++tags;
+  return tags >= 2;
+}
+
+bool says(std::string_view content_type, std::string_view type) {
+  return lower_ascii(content_type).find(type) != std::string::npos;
+}
+
+std::string bounded(std::string text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  size_t size = bytes_max;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+  return tidy(std::string_view(text).substr(0, size));
+}
+
+// The headline again, bylines and dates above the story, and furniture anywhere in it.
+void trim_html_lines(std::vector<Line>& lines, Article& article) {
+  const std::string title = fold(article.title);
+  size_t head = std::min(lines.size(), kHeadLines);
+  for (size_t i = head; i-- > 0;) {
+    const std::string line = fold(lines[i].text);
+    const bool is_title =
+        !title.empty() && line.size() >= 8 &&
+        (line == title ||
+         (lines[i].kind == LineKind::kHeading &&
+          (title.find(line) != std::string::npos || line.find(title) != std::string::npos)));
+    if (!is_title) continue;
+    // Prose above the headline is no furniture.
+    const bool prose_above = std::any_of(lines.begin(), lines.begin() + static_cast<long>(i),
+                                         [](const Line& above) { return is_prose(above); });
+    if (prose_above)
+      lines.erase(lines.begin() + static_cast<long>(i));
+    else
+      lines.erase(lines.begin(), lines.begin() + static_cast<long>(i) + 1);
+    break;
+  }
+
+  bool above_story = true;
+  size_t letters = 0;
+  std::vector<Line> kept;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    Line& line = lines[i];
+    if (i >= 2 && letters > 300 && opens_tail(line.text, line.shape)) {
+      // What follows belongs to the page, if the story's larger part is already there.
+      size_t after = 0;
+      for (size_t k = i; k < lines.size(); ++k)
+        if (is_prose(lines[k])) after += lines[k].shape.length;
+      if (after < letters) break;
+      continue;
+    }
+    if (is_furniture(line.text, line.shape)) continue;
+    if (above_story && !is_prose(line)) {
+      std::string byline = find_byline(line.text);
+      if (!byline.empty()) {
+        if (article.byline.empty()) article.byline = std::move(byline);
+        continue;
+      }
+      const auto date = find_date(line.text);
+      if (date && line.shape.length <= 80 && line.shape.words <= 12 && !line.shape.ends_sentence) {
+        if (article.published_us == WM_NO_TIME) article.published_us = date->at_us;
+        continue;
+      }
+    }
+    if (is_prose(line)) above_story = false;
+    letters += line.shape.length;
+    kept.push_back(std::move(line));
+  }
+  while (!kept.empty() && kept.back().kind == LineKind::kHeading && kept.size() > 1)
+    kept.pop_back();
+  lines = std::move(kept);
+}
+
+// Joins the lines into the article's text; the dateline leaves the first of them.
+void compose(std::vector<Line>& lines, std::string_view decoded, size_t body_offset,
+             Article& article) {
+  for (size_t i = 0; i < lines.size(); ++i) {
+    Line& line = lines[i];
+    if (i < 3 && article.dateline.empty()) {
+      if (Dateline dateline = find_dateline(line.text); !dateline.text.empty()) {
+        const std::string rest = line.text.substr(dateline.rest);
+        // Where the sentence begins in the body: at its first word after the dateline.
+        const std::string_view raw =
+            decoded.substr(line.body_begin, line.body_end - line.body_begin);
+        const size_t word_size = std::min(rest.find(' '), rest.size());
+        const size_t found = raw.find(std::string_view(rest).substr(0, word_size),
+                                      std::min(dateline.rest, raw.size()));
+        if (found != std::string_view::npos) line.body_begin += static_cast<uint32_t>(found);
+        line.text = rest;
+        article.dateline = std::move(dateline.text);
+      }
+    }
+    if (!article.text.empty()) article.text += '\n';
+    const auto begin = static_cast<uint32_t>(article.text.size());
+    article.text += line.text;
+    if (body_offset == std::string_view::npos) continue;
+    const auto offset = static_cast<uint32_t>(body_offset);
+    article.paragraphs.push_back({begin, static_cast<uint32_t>(article.text.size()),
+                                  line.body_begin + offset, line.body_end + offset});
+  }
+}
+
+}  // namespace
+
+InputKind kind_of(std::string_view body, std::string_view content_type) {
+  if (says(content_type, "html")) return InputKind::kHtml;
+  if (looks_like_html(body)) return InputKind::kHtml;
+  if (says(content_type, "markdown")) return InputKind::kMarkdown;
+  if (says(content_type, "text/plain")) return InputKind::kText;
+  return looks_like_markdown(body) ? InputKind::kMarkdown : InputKind::kText;
+}
+
+Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree) {
+  Article article;
+  article.kind = limits.input == InputKind::kAuto
+                     ? kind_of(submission.body, submission.content_type)
+                     : limits.input;
+  const Decoded decoded =
+      decode(submission.body, submission.content_type, article.kind == InputKind::kHtml);
+  article.repaired = decoded.repaired;
+
+  std::vector<Line> lines;
+  size_t body_offset = std::string_view::npos;
+  if (article.kind == InputKind::kHtml) {
+    tree.parse(decoded.text, limits.html);
+    article.html_nodes = tree.parsed_nodes();
+    article.cut = tree.is_cut();
+    HtmlMetadata metadata = read_metadata(tree);
+    article.title = std::move(metadata.title);
+    article.byline = std::move(metadata.byline);
+    article.published_us = metadata.published_us.value_or(WM_NO_TIME);
+    lines = extract_lines(tree).lines;
+    trim_html_lines(lines, article);
+  } else {
+    TextArticle found = article.kind == InputKind::kMarkdown ? extract_markdown(decoded.text)
+                                                             : extract_text(decoded.text);
+    article.title = std::move(found.title);
+    article.byline = std::move(found.byline);
+    article.published_us = found.published_us.value_or(WM_NO_TIME);
+    lines = std::move(found.lines);
+    body_offset = decoded.body_offset;
+  }
+  compose(lines, decoded.text, body_offset, article);
+
+  if (std::string submitted = tidy(submission.title);
+      !submitted.empty() && !is_suffixed_form(submitted, article.title))
+    article.title = std::move(submitted);
+  if (submission.published_us != WM_NO_TIME) article.published_us = submission.published_us;
+  article.title = bounded(std::move(article.title), kTitleBytesMax);
+  article.byline = bounded(std::move(article.byline), kBylineBytesMax);
+  return article;
+}
+
+}  // namespace wiremill::clean

@@ -1,0 +1,50 @@
+// From a submitted body to an article: the whole of the clean stage without the plugin's border.
+// Called by stage.cpp, the tests, the measuring program and the fuzz target, on any thread.
+#pragma once
+
+#include <wiremill/plugin.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/clean/html_tree.hpp"
+#include "plugins/clean/lines.hpp"
+
+namespace wiremill::clean {
+
+enum class InputKind : uint8_t { kAuto, kText, kHtml, kMarkdown };
+
+struct Submission {
+  std::string_view body{};          // any bytes
+  std::string_view content_type{};  // as submitted, or empty
+  std::string_view title{};         // as submitted, or empty
+  int64_t published_us = WM_NO_TIME;
+};
+
+struct Limits {
+  InputKind input = InputKind::kAuto;
+  HtmlLimits html;
+};
+
+// All text is valid UTF-8 in NFC. `text` holds one line for each paragraph, heading or list item,
+// trimmed, none empty, parted by one \n.
+struct Article {
+  std::string title, byline, dateline, text;
+  int64_t published_us = WM_NO_TIME;
+  std::vector<wm_paragraph> paragraphs;  // only where the body was plain text in UTF-8
+  InputKind kind = InputKind::kText;     // as which it was read
+  bool repaired = false;
+  size_t html_nodes = 0;  // what the parser made, at most a chunk's worth over the limit
+  bool cut = false;       // a limit ended the parse
+};
+
+// `tree` is scratch memory, reused from call to call; one thread at a time.
+Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree);
+
+// By the content type, else by what the first bytes look like. Never kAuto.
+InputKind kind_of(std::string_view body, std::string_view content_type);
+
+}  // namespace wiremill::clean

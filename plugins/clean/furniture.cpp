@@ -1,0 +1,662 @@
+// Furniture words; see furniture.hpp. The sets are sorted once and searched by hash.
+#include "plugins/clean/furniture.hpp"
+
+#include <array>
+#include <string>
+#include <unordered_set>
+
+namespace wiremill::clean {
+namespace {
+
+using Words = std::unordered_set<std::string_view>;
+
+// Phrases that begin a line of furniture. Lower case; a line counts when little follows.
+constexpr std::array kOpenings = {
+    // English
+    "share",
+    "share this",
+    "tweet",
+    "follow us",
+    "follow me",
+    "follow on",
+    "sign up",
+    "sign in",
+    "log in",
+    "subscribe",
+    "read more",
+    "read also",
+    "read next",
+    "also read",
+    "see also",
+    "see more",
+    "more on this",
+    "more from",
+    "more about",
+    "related:",
+    "related stories",
+    "related articles",
+    "related topics",
+    "related news",
+    "related content",
+    "related",
+    "advertisement",
+    "advertising",
+    "sponsored",
+    "promoted",
+    "skip to",
+    "skip ad",
+    "click here",
+    "tap here",
+    "leave a comment",
+    "post a comment",
+    "add a comment",
+    "view comments",
+    "show comments",
+    "comments",
+    "tags:",
+    "tagged",
+    "topics:",
+    "filed under",
+    "posted in",
+    "print this",
+    "print",
+    "email this",
+    "copy link",
+    "most read",
+    "most popular",
+    "most viewed",
+    "recommended",
+    "you may also like",
+    "you might also like",
+    "don't miss",
+    "up next",
+    "next article",
+    "previous article",
+    "next post",
+    "previous post",
+    "watch:",
+    "watch more",
+    "listen:",
+    "live:",
+    "photos:",
+    "photo:",
+    "image:",
+    "image credit",
+    "photo credit",
+    "photo by",
+    "picture:",
+    "credit:",
+    "file photo",
+    "getty images",
+    "copyright",
+    "all rights reserved",
+    "terms of",
+    "privacy policy",
+    "cookie",
+    "we use cookies",
+    "this site uses cookies",
+    "this website uses cookies",
+    "accept all",
+    "accept cookies",
+    "manage cookies",
+    "newsletter",
+    "get our newsletter",
+    "join our newsletter",
+    "back to top",
+    "go to top",
+    "loading",
+    "menu",
+    "search",
+    "home",
+    "contact us",
+    "about us",
+    "download our app",
+    "get the app",
+    "report an error",
+    "report a typo",
+    "have something to say",
+    "reload",
+    "font size",
+    "text size",
+    "save article",
+    "bookmark",
+    "suggest to a friend",
+    "send to a friend",
+    "show more",
+    "load more",
+    "view gallery",
+    "view all",
+    "open gallery",
+    "facebook",
+    "twitter",
+    "whatsapp",
+    "linkedin",
+    "pinterest",
+    "reddit",
+    "telegram",
+    "instagram",
+    "youtube",
+    "continue reading",
+    "story continues",
+    "article continues",
+    "story highlights",
+    "editor:",
+    "editors:",
+    "source:",
+    "minute read",
+    "min read",
+    "last updated",
+    "updated:",
+    "published:",
+    "posted:",
+    "hide caption",
+    "toggle caption",
+    "enlarge",
+    "close",
+    "play video",
+    "video:",
+    // German
+    "teilen",
+    "drucken",
+    "anzeige",
+    "werbung",
+    "mehr zum thema",
+    "lesen sie auch",
+    "lesen sie mehr",
+    "kommentare",
+    "kommentar schreiben",
+    "weiterlesen",
+    "zur startseite",
+    "foto:",
+    "fotos:",
+    "bild:",
+    "quelle:",
+    "schlagworte",
+    "themen:",
+    "artikel teilen",
+    "auch interessant",
+    "das könnte sie auch",
+    "jetzt abonnieren",
+    "impressum",
+    "datenschutz",
+    "mehr anzeigen",
+    "meistgelesen",
+    "startseite",
+    "nach oben",
+    "copyright:",
+    "bildquelle",
+    "lesezeit",
+    // French
+    "partager",
+    "lire aussi",
+    "à lire aussi",
+    "lire la suite",
+    "publicité",
+    "abonnez-vous",
+    "s'abonner",
+    "commentaires",
+    "imprimer",
+    "voir aussi",
+    "sur le même sujet",
+    "crédit photo",
+    "photo :",
+    "accueil",
+    "mentions légales",
+    // Spanish, Portuguese, Italian
+    "compartir",
+    "leer más",
+    "lee también",
+    "lea también",
+    "publicidad",
+    "suscríbete",
+    "comentarios",
+    "te puede interesar",
+    "más información",
+    "noticias relacionadas",
+    "compartilhar",
+    "leia também",
+    "leia mais",
+    "publicidade",
+    "comentários",
+    "condividi",
+    "leggi anche",
+    "leggi tutto",
+    "pubblicità",
+    "commenti",
+    "potrebbe interessarti",
+    "fonte:",
+    "iscriviti",
+    // Dutch, Polish, Czech, Russian, Turkish
+    "deel dit",
+    "lees ook",
+    "lees meer",
+    "advertentie",
+    "reacties",
+    "udostępnij",
+    "czytaj także",
+    "czytaj też",
+    "czytaj więcej",
+    "zobacz też",
+    "zobacz także",
+    "reklama",
+    "komentarze",
+    "źródło:",
+    "fot.",
+    "sdílet",
+    "čtěte také",
+    "diskuze",
+    "поделиться",
+    "читайте также",
+    "читать далее",
+    "реклама",
+    "комментарии",
+    "фото:",
+    "источник:",
+    "подпишитесь",
+    "paylaş",
+    "ilgili haberler",
+    // Chinese, Japanese, Korean, Arabic
+    "分享",
+    "相关阅读",
+    "相关新闻",
+    "责任编辑",
+    "编辑：",
+    "来源：",
+    "関連記事",
+    "シェア",
+    "広告",
+    "공유",
+    "관련기사",
+    "شارك",
+    "اقرأ أيضا",
+    "مشاركة",
+};
+
+// Of those, the ones after which nothing of the article follows.
+constexpr std::array kTails = {
+    "related articles",
+    "related stories",
+    "related news",
+    "related posts",
+    "related content",
+    "related topics",
+    "more from",
+    "more stories",
+    "most read",
+    "most popular",
+    "most viewed",
+    "recommended",
+    "you may also like",
+    "you might also like",
+    "leave a comment",
+    "post a comment",
+    "add a comment",
+    "leave a reply",
+    "comments",
+    "view comments",
+    "read next",
+    "up next",
+    "mehr zum thema",
+    "auch interessant",
+    "das könnte sie auch",
+    "kommentare",
+    "meistgelesen",
+    "commentaires",
+    "sur le même sujet",
+    "comentarios",
+    "te puede interesar",
+    "noticias relacionadas",
+    "comentários",
+    "commenti",
+    "potrebbe interessarti",
+    "reacties",
+    "komentarze",
+    "комментарии",
+    "читайте также",
+    "相关阅读",
+    "相关新闻",
+    "関連記事",
+    "관련기사",
+    "about the author",
+    "all rights reserved",
+    "copyright",
+    "trending",
+    "latest news",
+    "popular posts",
+    "recent posts",
+    "recent comments",
+    "ähnliche artikel",
+    "weitere artikel",
+    "weitere beiträge",
+    "you may like",
+    "what to read next",
+    "sign up for",
+    "top stories",
+};
+
+const Words& furniture_names() {
+  static const Words kWords = {
+      "share",
+      "sharing",
+      "shares",
+      "sharebar",
+      "sharebox",
+      "sharetools",
+      "socialshare",
+      "social",
+      "socials",
+      "addthis",
+      "sharethis",
+      "sharedaddy",
+      "addtoany",
+      "shariff",
+      "follow",
+      "followus",
+      "related",
+      "relatedposts",
+      "relatedarticles",
+      "recommended",
+      "recommendation",
+      "recommendations",
+      "recommend",
+      "recirc",
+      "recirculation",
+      "readmore",
+      "readnext",
+      "mostread",
+      "mostpopular",
+      "popular",
+      "trending",
+      "outbrain",
+      "taboola",
+      "zergnet",
+      "plista",
+      "revcontent",
+      "alsolike",
+      "morefrom",
+      "morestories",
+      "morenews",
+      "seealso",
+      "teaser",
+      "teasers",
+      "upnext",
+      "newsletter",
+      "newsletters",
+      "subscribe",
+      "subscription",
+      "signup",
+      "optin",
+      "mailchimp",
+      "mailpoet",
+      "cookie",
+      "cookies",
+      "cookiebar",
+      "gdpr",
+      "consent",
+      "promo",
+      "promos",
+      "promotion",
+      "promobox",
+      "sponsor",
+      "sponsors",
+      "sponsored",
+      "ad",
+      "ads",
+      "advert",
+      "adverts",
+      "advertisement",
+      "advertising",
+      "adsense",
+      "adsbygoogle",
+      "adslot",
+      "adbox",
+      "adcontainer",
+      "anzeige",
+      "werbung",
+      "dfp",
+      "breadcrumb",
+      "breadcrumbs",
+      "nav",
+      "navi",
+      "navigation",
+      "navbar",
+      "menu",
+      "submenu",
+      "topnav",
+      "subnav",
+      "footer",
+      "pagefooter",
+      "sitefooter",
+      "colophon",
+      "sidebar",
+      "sidebars",
+      "rail",
+      "rightrail",
+      "masthead",
+      "pagination",
+      "pager",
+      "tags",
+      "taglist",
+      "tagcloud",
+      "keywords",
+      "caption",
+      "figcaption",
+      "credit",
+      "credits",
+      "photocredit",
+      "imagecaption",
+      "wpcaption",
+      "copyright",
+      "byline",
+      "bylines",
+      "authorbox",
+      "authorbio",
+      "authorinfo",
+      "aboutauthor",
+      "bio",
+      "entrymeta",
+      "postmeta",
+      "articlemeta",
+      "metadata",
+      "postinfo",
+      "articleinfo",
+      "postdate",
+      "dateline",
+      "timestamp",
+      "toolbar",
+      "tools",
+      "articletools",
+      "print",
+      "login",
+      "register",
+      "modal",
+      "popup",
+      "overlay",
+      "lightbox",
+      "dialog",
+      "rating",
+      "ratings",
+      "vote",
+      "poll",
+      "quiz",
+      "jump",
+      "skip",
+      "skiplink",
+      "srtext",
+      "visuallyhidden",
+      "screenreader",
+      "sronly",
+      "gallery",
+      "slideshow",
+      "carousel",
+      "slider",
+      "infobox",
+      "navbox",
+      "editsection",
+      "toc",
+      "reflist",
+      "catlinks",
+      "mwjumplink",
+      "banner",
+      "topbar",
+      "hidden",
+      "noprint",
+      "disclaimer",
+      "donate",
+      "donation",
+      "tooltip",
+      "dropdown",
+      "searchform",
+      "searchbox",
+      "languages",
+      "postnav",
+      "postnavigation",
+      "entryfooter",
+      "postfooter",
+      "articlefooter",
+      "callout",
+      "cta",
+      "inlinerelated",
+      "leaderboard",
+      "ticker",
+      "weather",
+      "player",
+      "videoplayer",
+      "authors",
+      "author",
+      "vcard",
+      "kommentar",
+      "kommentare",
+      "teilen",
+      "empfehlungen",
+      "autor",
+  };
+  return kWords;
+}
+
+const Words& comment_names() {
+  static const Words kWords = {"comment",        "comments",        "commentlist", "commentarea",
+                               "commentsection", "disqus",          "respond",     "reply",
+                               "replies",        "livefyre",        "commento",    "fbcomments",
+                               "discussion",     "leserkommentare", "usercomments"};
+  return kWords;
+}
+
+const Words& content_names() {
+  static const Words kWords = {"articlebody",   "articlecontent", "articletext", "entrycontent",
+                               "postcontent",   "postbody",       "storybody",   "storycontent",
+                               "storytext",     "contentbody",    "maincontent", "bodycontent",
+                               "articlecopy",   "bodycopy",       "postentry",   "bodytext",
+                               "newstext",      "newsbody",       "newscontent", "textbody",
+                               "blogcontent",   "hentry",         "fulltext",    "pagecontent",
+                               "singlecontent", "contentarticle", "rtejustify"};
+  return kWords;
+}
+
+// The openings by their first character, so that a line is compared with few of them.
+const std::array<std::vector<std::string_view>, 256>& openings() {
+  static const auto kByFirst = [] {
+    std::array<std::vector<std::string_view>, 256> lists;
+    for (const std::string_view phrase : kOpenings)
+      lists[static_cast<unsigned char>(phrase[0])].push_back(phrase);
+    return lists;
+  }();
+  return kByFirst;
+}
+
+bool is_word_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
+}
+
+// Whether `lowered` begins with `phrase` as whole words (or the phrase is of a wide script).
+bool begins_with(std::string_view lowered, std::string_view phrase) {
+  if (!lowered.starts_with(phrase)) return false;
+  if (lowered.size() == phrase.size()) return true;
+  const bool wide = static_cast<unsigned char>(phrase[0]) >= 0xe3;
+  return wide || !is_word_byte(phrase.back()) || !is_word_byte(lowered[phrase.size()]);
+}
+
+// "Home > News > World", "A | B | C", "Mon / Tue": short parts between separators.
+bool is_breadcrumb(const Shape& shape) {
+  return shape.symbols >= 1 && shape.stops == 0 && shape.words <= 6 * (shape.symbols + 1) &&
+         shape.length <= 40 * (shape.symbols + 1);
+}
+
+bool has_separator(std::string_view line) {
+  for (const std::string_view mark : {"> ", "| ", "\xc2\xbb ", "\xe2\x80\xba "})
+    if (line.find(mark) != std::string_view::npos) return true;
+  return line.ends_with('>');
+}
+
+}  // namespace
+
+bool is_furniture(std::string_view line, const Shape& shape) {
+  if (line.empty()) return true;
+  if (shape.words == 0) return true;  // rules, arrows, bullets, lone marks
+  if (shape.length > 240) return false;
+  if (line.front() == '[' && line.back() == ']' && shape.length <= 60) return true;
+  if (has_separator(line) && is_breadcrumb(shape)) return true;
+  const std::string lowered = lower(line);
+  if (lowered.starts_with("\xc2\xa9") || lowered.find("all rights reserved") != std::string::npos)
+    return true;
+  for (const std::string_view phrase : openings()[static_cast<unsigned char>(lowered[0])]) {
+    if (!begins_with(lowered, phrase)) continue;
+    const size_t extra = shape.length - std::min<size_t>(shape.length, phrase.size());
+    // "Share" or "Share this on X" is furniture, "Share prices fell on Monday." is not.
+    if (extra <= 12 && !shape.ends_sentence) return true;
+    if (phrase.back() == ':' && !shape.ends_sentence && shape.length <= 140) return true;
+    if (phrase.size() >= 8 && !shape.ends_sentence && shape.length <= 100) return true;
+    if (extra <= 3) return true;
+  }
+  return false;
+}
+
+bool opens_tail(std::string_view line, const Shape& shape) {
+  if (shape.length > 60 || shape.ends_sentence) return false;
+  std::string lowered = lower(line);
+  // "12 Comments", "(3) Kommentare"
+  const size_t letter = lowered.find_first_not_of("0123456789 ()[]#+*-");
+  if (letter == std::string::npos) return false;
+  lowered.erase(0, letter);
+  for (const std::string_view phrase : kTails)
+    if (begins_with(lowered, phrase) && lowered.size() <= phrase.size() + 24) return true;
+  return false;
+}
+
+Hint hint_of(std::string_view class_names, std::string_view id) {
+  Hint hint = Hint::kNone;
+  for (const std::string_view names : {class_names.substr(0, 512), id.substr(0, 128)}) {
+    std::string previous, word;
+    const auto finish = [&](bool name_ends) {
+      if (!word.empty()) {
+        const std::string pair = previous + word;
+        if (comment_names().contains(word) || comment_names().contains(pair)) {
+          hint = Hint::kComments;
+        } else if (furniture_names().contains(word) || furniture_names().contains(pair)) {
+          if (hint != Hint::kComments) hint = Hint::kFurniture;
+        } else if (hint == Hint::kNone &&
+                   (content_names().contains(word) || content_names().contains(pair))) {
+          hint = Hint::kContent;
+        }
+      }
+      previous = name_ends ? std::string() : word;
+      word.clear();
+    };
+    char before = ' ';
+    for (const char c : names) {
+      const bool upper = c >= 'A' && c <= 'Z';
+      const char folded = upper ? static_cast<char>(c + 32) : c;
+      if (folded < 'a' || folded > 'z') {
+        finish(c == ' ');
+      } else {
+        if (upper && before >= 'a' && before <= 'z') finish(false);
+        word.push_back(folded);
+      }
+      before = c;
+    }
+    finish(true);
+  }
+  return hint;
+}
+
+}  // namespace wiremill::clean

@@ -1,0 +1,313 @@
+// The article's lines of a flattened page: see text_mode.hpp.
+//
+// A flattened page is menus, the headline, date and byline, the story, and menus again, one line
+// each. Every line gets a weight from what it looks like: running text counts for its length,
+// furniture, links and repeated lines against it. The story is the segment of lines with the
+// largest sum (Kadane's algorithm, one pass), which bridges a short caption or a subheading inside
+// the story but not a menu of twenty links. The headline is then sought upwards from the story's
+// first line, the date and the byline between the two.
+#include "plugins/clean/text_mode.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "plugins/clean/dateline.hpp"
+#include "plugins/clean/dates.hpp"
+#include "plugins/clean/furniture.hpp"
+#include "plugins/clean/html_metadata.hpp"
+#include "plugins/clean/markdown.hpp"
+
+namespace wiremill::clean {
+namespace {
+
+constexpr size_t kTitleReach = 14;  // lines above the story in which the headline is sought
+constexpr float kTailPenalty = 260;
+constexpr size_t kLineBytesMax = 1 << 20;
+
+bool is_bullet(std::string_view raw) {
+  for (const std::string_view mark : {"* ", "+ ", "- ", "o ", "\xe2\x80\xa2", "\xc2\xb7 "})
+    if (raw.starts_with(mark)) return true;
+  return false;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\f\v");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\f\v") - begin + 1);
+}
+
+// A line of a text that was wrapped at a fixed width goes on in the next one.
+bool goes_on(const Line& line, std::string_view next) {
+  if (line.shape.length < 50 || line.shape.length > 110 || line.shape.ends_sentence) return false;
+  if (next.empty()) return false;
+  const char c = next[0];
+  return (c >= 'a' && c <= 'z') && !is_bullet(next);
+}
+
+void classify(Line& line) { line.shape = shape_of(line.text); }
+
+std::vector<Line> cut_lines(std::string_view text) {
+  std::vector<Line> lines;
+  bool adjacent = false;  // no blank line since the last one
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string_view raw = trimmed(text.substr(at, std::min(end - at, kLineBytesMax)));
+    at = end + 1;
+    Line line;
+    if (is_bullet(raw)) {
+      line.kind = LineKind::kListItem;
+      raw = trimmed(raw.substr(static_cast<unsigned char>(raw[0]) < 0x80 ? 1
+                               : raw[0] == '\xc2'                        ? 2
+                                                                         : 3));
+    }
+    line.text = tidy(raw);
+    if (line.text.empty()) {
+      adjacent = false;
+      continue;
+    }
+    line.body_begin = static_cast<uint32_t>(raw.data() - text.data());
+    line.body_end = static_cast<uint32_t>(line.body_begin + raw.size());
+    if (adjacent && line.kind != LineKind::kListItem && goes_on(lines.back(), raw)) {
+      Line& last = lines.back();
+      last.text += ' ';
+      last.text += line.text;
+      last.body_end = line.body_end;
+      // The shape of the last part says whether the paragraph goes on.
+      last.shape = shape_of(line.text);
+      continue;
+    }
+    classify(line);
+    lines.push_back(std::move(line));
+    adjacent = true;
+  }
+  for (Line& line : lines) classify(line);
+  return lines;
+}
+
+struct Scored {
+  float weight = 0;
+  bool furniture = false, byline = false, date = false, repeated = false, tail = false;
+};
+
+bool is_date_line(const Line& line) {
+  if (line.shape.length > 120 || line.shape.digits < 3) return false;
+  const auto date = find_date(line.text);
+  // The date is most of the line, but for a few words such as "Published" or a place.
+  return date && shape_of(line.text).words <= 14 &&
+         (line.text.size() - (date->end - date->begin) <= 45);
+}
+
+std::vector<Scored> score(const std::vector<Line>& lines) {
+  std::unordered_map<std::string_view, uint32_t> seen;
+  for (const Line& line : lines) ++seen[line.text];
+  std::vector<Scored> scored(lines.size());
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const Line& line = lines[i];
+    const Shape& shape = line.shape;
+    Scored& out = scored[i];
+    const auto length = static_cast<float>(std::min<uint32_t>(shape.length, 800));
+    out.furniture = is_furniture(line.text, shape);
+    out.repeated = seen[line.text] > 1 && shape.words > 1;
+    out.tail = opens_tail(line.text, shape);
+    out.date = !out.furniture && is_date_line(line);
+    out.byline = !out.furniture && !out.date && !find_byline(line.text).empty();
+    if (out.tail)
+      out.weight = -kTailPenalty;
+    else if (out.furniture)
+      out.weight = -14;
+    else if (out.repeated)
+      out.weight = -20;
+    else if (out.byline || out.date)
+      out.weight = -12;
+    else if (is_prose(line))
+      out.weight = length * (line.kind == LineKind::kListItem ? 0.8F : 1);
+    else if (shape.ends_sentence && shape.words >= 3)
+      out.weight = 0.5F * length;
+    else if (line.kind == LineKind::kListItem)
+      out.weight = -12;
+    else if (line.kind == LineKind::kHeading)
+      out.weight = -4;
+    else if (shape.ends_colon)
+      out.weight = -4;
+    else
+      out.weight = shape.words <= 3 ? -14.0F : -12.0F;
+  }
+  return scored;
+}
+
+struct Segment {
+  size_t begin = 0, end = 0;
+  float sum = 0;
+};
+
+Segment best_segment(const std::vector<Scored>& scored) {
+  Segment best, current;
+  for (size_t i = 0; i < scored.size(); ++i) {
+    if (current.sum <= 0) current = {i, i, 0};
+    current.sum += scored[i].weight;
+    current.end = i + 1;
+    if (current.sum > best.sum) best = current;
+  }
+  return best;
+}
+
+// Menus and link lists inside the story: runs of three or more short lines without a sentence.
+void drop_link_runs(std::vector<Line>& lines, std::vector<uint8_t>& keep) {
+  for (size_t i = 0; i < lines.size();) {
+    size_t end = i;
+    size_t counted = 0;
+    while (end < lines.size() && !is_prose(lines[end]) && !lines[end].shape.ends_sentence &&
+           lines[end].kind != LineKind::kHeading) {
+      ++end;
+      ++counted;
+    }
+    if (counted >= 5)
+      for (size_t k = i; k < end; ++k) keep[k] = 0;
+    i = end + 1;
+  }
+}
+
+bool can_be_title(const Line& line, const Scored& scored) {
+  const Shape& shape = line.shape;
+  return !scored.furniture && !scored.tail && !scored.byline && !scored.date && shape.words >= 2 &&
+         shape.length >= 8 && shape.length <= 220 && !shape.ends_colon;
+}
+
+// How much a line looks like a headline. `first` is the page's first line, often its <title>.
+float title_score(const Line& line, const std::string& first, size_t distance) {
+  const Shape& shape = line.shape;
+  float score = -0.35F * static_cast<float>(distance);
+  if (line.kind == LineKind::kHeading) score += 4;
+  if (line.kind == LineKind::kListItem) score -= 4;
+  if (shape.length >= 28 && shape.length <= 140)
+    score += 3;
+  else if (shape.length < 18)
+    score -= 2;
+  if (shape.words >= 5) score += 1.5F;
+  if (line.text.ends_with('.') || shape.stops > 1) score -= 3;
+  if (shape.length > 140) score -= 2;
+  const std::string folded = fold(line.text);
+  if (folded.size() >= 8 && fold(first).starts_with(folded)) score += 6;
+  return score;
+}
+
+struct Head {
+  size_t title = std::string_view::npos;
+  std::string text;
+  std::optional<int64_t> published_us;
+};
+
+Head find_head(const std::vector<Line>& lines, const std::vector<Scored>& scored, size_t story) {
+  Head head;
+  float best = 0.5F;
+  const size_t begin = story > kTitleReach ? story - kTitleReach : 0;
+  for (size_t i = begin; i < std::min(story + 1, lines.size()); ++i) {
+    Line line = lines[i];
+    Scored as = scored[i];
+    const FusedTitle fused = split_fused(line.text);
+    if (fused.title != line.text) {
+      line.text = fused.title;
+      line.shape = shape_of(line.text);
+      as = {};
+      as.furniture = is_furniture(line.text, line.shape);
+    }
+    if (i == story && (is_prose(line) || scored[i].weight > 0)) break;
+    if (!can_be_title(line, as)) continue;
+    const float points = title_score(line, lines[0].text, story - i);
+    if (points < best) continue;
+    best = points;
+    head.title = i;
+    head.text = line.text;
+    if (fused.published_us) head.published_us = fused.published_us;
+  }
+  return head;
+}
+
+bool says_updated(std::string_view line) {
+  const std::string lowered = lower(line.substr(0, 60));
+  for (const std::string_view word : {"updat", "modif", "aktualis", "mis à jour", "actualiz"})
+    if (lowered.find(word) != std::string::npos) return true;
+  return false;
+}
+
+TextArticle article_of(std::vector<Line> lines) {
+  TextArticle article;
+  if (lines.empty()) return article;
+  const std::vector<Scored> scored = score(lines);
+  const Segment story = best_segment(scored);
+  if (story.end == story.begin) {  // a snippet: nothing that reads like a story
+    for (size_t i = 0; i < lines.size(); ++i)
+      if (!scored[i].furniture || lines.size() == 1) article.lines.push_back(std::move(lines[i]));
+    return article;
+  }
+
+  const Head head = find_head(lines, scored, story.begin);
+  article.title = head.text;
+  article.published_us = head.published_us;
+  const size_t near = head.title == std::string_view::npos ? (story.begin > 4 ? story.begin - 4 : 0)
+                                                           : (head.title > 3 ? head.title - 3 : 0);
+  std::optional<int64_t> updated;
+  for (size_t i = near; i < std::min(story.begin + 3, lines.size()); ++i) {
+    if (is_prose(lines[i]) && i != head.title) continue;
+    if (article.byline.empty()) article.byline = find_byline(lines[i].text);
+    if (lines[i].shape.length > 140) continue;
+    const auto date = find_date(lines[i].text);
+    if (!date) continue;
+    std::optional<int64_t>& slot = says_updated(lines[i].text) ? updated : article.published_us;
+    if (!slot) slot = date->at_us;
+  }
+  if (!article.published_us) article.published_us = updated;
+
+  std::vector<Line> kept;
+  for (size_t i = story.begin; i < story.end; ++i) {
+    const Scored& as = scored[i];
+    if (as.furniture || as.tail || as.date || as.byline) continue;
+    if (as.repeated && !is_prose(lines[i]) && !lines[i].shape.ends_sentence) continue;
+    kept.push_back(std::move(lines[i]));
+  }
+  std::vector<uint8_t> keep(kept.size(), 1);
+  drop_link_runs(kept, keep);
+  for (size_t i = 0; i < kept.size(); ++i)
+    if (keep[i]) article.lines.push_back(std::move(kept[i]));
+  return article;
+}
+
+}  // namespace
+
+FusedTitle split_fused(std::string_view line) {
+  FusedTitle fused{std::string(line), std::nullopt};
+  if (line.size() > 300) return fused;
+  // "A > B > The headline itself"
+  const size_t crumb = line.rfind(" > ");
+  if (crumb != std::string_view::npos && shape_of(line.substr(crumb + 3)).words >= 5)
+    fused.title = tidy(line.substr(crumb + 3));
+  const auto date = find_date(fused.title);
+  if (!date) return fused;
+  const std::string_view text = fused.title;
+  const std::string_view before = trimmed(text.substr(0, date->begin));
+  const std::string_view after = text.substr(date->end);
+  const size_t after_begin = after.find_first_not_of(" -|,:;)]\t");
+  const Shape shape_before = shape_of(before);
+  const std::string_view rest =
+      after_begin == std::string_view::npos ? std::string_view{} : after.substr(after_begin);
+  // A label of one or two words before the date, the headline after it.
+  if (shape_before.words <= 2 && shape_of(rest).words >= 4) {
+    fused.published_us = date->at_us;
+    fused.title = tidy(rest);
+  }
+  return fused;
+}
+
+TextArticle extract_text(std::string_view text) { return article_of(cut_lines(text)); }
+
+TextArticle extract_markdown(std::string_view text) {
+  MarkdownDocument document = read_markdown(text);
+  TextArticle article = article_of(std::move(document.lines));
+  if (!document.title.empty()) article.title = document.title;
+  if (!document.byline.empty()) article.byline = document.byline;
+  if (document.published_us) article.published_us = document.published_us;
+  return article;
+}
+
+}  // namespace wiremill::clean

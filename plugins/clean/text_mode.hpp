@@ -1,0 +1,36 @@
+// The article's lines of a flattened page: plain text with the page's furniture left in, or
+// Markdown. Called by article.cpp for each document that is not HTML. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/clean/lines.hpp"
+
+namespace wiremill::clean {
+
+struct TextArticle {
+  std::vector<Line> lines;
+  std::string title, byline;
+  std::optional<int64_t> published_us;
+};
+
+// `text` is valid UTF-8. Linear in the text.
+TextArticle extract_text(std::string_view text);
+TextArticle extract_markdown(std::string_view text);
+
+// Whether the text is written in Markdown: headings, links and emphasis in its notation.
+bool looks_like_markdown(std::string_view text);
+
+// A date and the words around it taken off a line in which they were fused with a title ("date
+// 2023-04-27 A headline of five words"). The line itself where nothing is fused.
+struct FusedTitle {
+  std::string title;
+  std::optional<int64_t> published_us;
+};
+FusedTitle split_fused(std::string_view line);
+
+}  // namespace wiremill::clean
