@@ -71,14 +71,15 @@ class Run {
     };
     ports.emit = [this](uint64_t sequence, std::string record) { return emit(sequence, record); };
     ports.failed = [this](const Error& error) { finish(error); };
+    auto pipeline = Pipeline::make(line, state_, pipeline_options, std::move(ports));
+    if (!pipeline) {
+      print_error(pipeline.error().message);
+      return wiremill::exit_code(pipeline.error().code);
+    }
+    pipeline_ = std::move(*pipeline);
+    pipeline_->start();
     {
       const MutexLock lock(mutex_);
-      auto pipeline = Pipeline::start(line, state_, pipeline_options, std::move(ports));
-      if (!pipeline) {
-        print_error(pipeline.error().message);
-        return wiremill::exit_code(pipeline.error().code);
-      }
-      pipeline_ = std::move(*pipeline);
       while (!finished_) condition_.wait(mutex_);
     }
     pipeline_->stop();

@@ -245,19 +245,19 @@ class Pipeline::Impl {
   Topics topics_;
 };
 
-Result<std::unique_ptr<Pipeline>> Pipeline::start(Line& line, StateStore& state,
+Result<std::unique_ptr<Pipeline>> Pipeline::make(Line& line, StateStore& state,
                                                   const PipelineOptions& options,
                                                   PipelinePorts ports) {
   line.bind(state);
   auto topics = Topics::load(state, options.topics_max);
   if (!topics) return tl::unexpected(std::move(topics).error());
   auto impl = std::make_unique<Impl>(line, state, options, std::move(ports), std::move(*topics));
-  impl->start();
   return std::unique_ptr<Pipeline>(new Pipeline(std::move(impl)));
 }
 
 Pipeline::Pipeline(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Pipeline::~Pipeline() = default;
+void Pipeline::start() { impl_->start(); }
 void Pipeline::wake() { impl_->wake(); }
 void Pipeline::release(uint64_t sequence) { impl_->release(sequence); }
 void Pipeline::stop() { impl_->stop(); }

@@ -50,14 +50,16 @@ struct PipelinePorts {
 
 class Pipeline {
  public:
-  // `line` and `state` outlive it; the state's spaces include line.spaces() and Topics::kSpace. Starts
-  // the workers. Errors: Io (the state store).
-  static Result<std::unique_ptr<Pipeline>> start(Line& line, StateStore& state,
-                                                 const PipelineOptions& options,
-                                                 PipelinePorts ports);
+  // `line` and `state` outlive it; the state's spaces include line.spaces() and Topics::kSpace.
+  // Errors: Io (the state store).
+  static Result<std::unique_ptr<Pipeline>> make(Line& line, StateStore& state,
+                                                const PipelineOptions& options,
+                                                PipelinePorts ports);
   // Stops as stop() does.
   ~Pipeline();
 
+  // Starts the workers.
+  void start();
   // There may be more to read. Any thread.
   void wake();
   // Results up to `sequence` are durable and their state is committed: their place in the window is

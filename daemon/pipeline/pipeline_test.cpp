@@ -74,13 +74,14 @@ std::vector<v1::ResultRecord> run(Line& line, StateStore& state,
     emitted.notify_one();
     return {};
   };
-  std::unique_lock lock(mutex);
-  auto started = Pipeline::start(line, state, options, ports);
-  if (!started) {
-    ADD_FAILURE() << started.error().message;
+  auto made = Pipeline::make(line, state, options, ports);
+  if (!made) {
+    ADD_FAILURE() << made.error().message;
     return records;
   }
-  pipeline = std::move(*started);
+  pipeline = std::move(*made);
+  pipeline->start();
+  std::unique_lock lock(mutex);
   emitted.wait(lock, [&] { return records.size() == documents.size(); });
   lock.unlock();
   pipeline->stop();
@@ -240,8 +241,9 @@ TEST(Pipeline, StopsWhenAResultCannotBeKept) {
     message = error.message;
     failed.notify_one();
   };
-  auto pipeline = Pipeline::start(*line, **state, {}, ports);
+  auto pipeline = Pipeline::make(*line, **state, {}, ports);
   ASSERT_TRUE(pipeline.has_value());
+  (*pipeline)->start();
   std::unique_lock lock(mutex);
   failed.wait(lock, [&] { return !message.empty(); });
   EXPECT_EQ(message, "no space left");

@@ -172,7 +172,7 @@ class Daemon::Impl {
       log_error("the pipeline has stopped: {}; documents are still taken, and wait on disk",
                 error.message);
     };
-    WM_TRY(take(Pipeline::start(*line_, *state_, pipeline_options(config_), std::move(ports)),
+    WM_TRY(take(Pipeline::make(*line_, *state_, pipeline_options(config_), std::move(ports)),
                 pipeline_));
     results_->on_durable([this](uint64_t sequence) {
       committer_->durable(sequence);
@@ -182,6 +182,7 @@ class Daemon::Impl {
       pipeline_->wake();
       loop_->wake();
     });
+    pipeline_->start();
     loop_->start();
     log_info("serving: intake {}, feed {}, replay {}{}{}; {} stages; next sequence {}",
              intake_->endpoint(), feed_->endpoint(), feed_->replay_endpoint(),
