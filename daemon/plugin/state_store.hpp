@@ -9,7 +9,9 @@
 //   checkpoint()                         from time to time                         -> on disk
 //   recovered_up_to()                    at start: apply the log's records above it, then go on
 //
-// RocksDB runs without a write-ahead log: the result log is one.
+// RocksDB runs without a write-ahead log: the result log is one. What is on disk after a crash is
+// the state at exactly recovered_up_to(), in all spaces together. Memory: memtables to 128 MiB,
+// block cache 64 MiB, and the overlay, which the caller bounds by committing.
 //
 // Threads: get, scan, write and drop_above on any thread, with one writer per space at a time (the
 // ordered point); commit and checkpoint on one thread.
@@ -41,28 +43,31 @@ class StateStore {
   // log recorded above it by write() and commit() before anything else.
   uint64_t recovered_up_to() const;
 
-  // The index of a space named to open().
+  // The index of a space named to open(), which is its place in that list.
   size_t space(std::string_view name) const;
 
   // `values[i]` is nullopt where the key is absent. Sees the overlay.
   Status get_many(size_t space, std::span<const std::string_view> keys,
                   std::vector<std::optional<std::string>>& values) const;
   // Keys that begin with `prefix` and are >= `from`, ascending, overlay included, until `visit`
-  // answers false.
+  // answers false. `visit` may call the store. Changes made meanwhile may be seen or not.
   Status scan(size_t space, std::string_view prefix, std::string_view from,
               const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
 
   // nullopt removes. Sequences never descend within a space.
   void write(size_t space, std::string_view key, std::optional<std::string_view> value,
              uint64_t sequence);
-  // Forgets every overlay change of this space above `sequence` (a stage host died in settle).
+  // Forgets every overlay change of this space above `sequence` (a stage host died in settle); what
+  // was there before shows again. `sequence` is not below the last commit's.
   void drop_above(size_t space, uint64_t sequence);
 
-  // Every change up to `sequence` may become lasting. Errors: Io.
+  // Every change up to `sequence` may become lasting; the caller has made them all. After an error
+  // they are still in the overlay, and the next commit tries again. Errors: Io.
   Status commit(uint64_t sequence);
   // Writes what is committed to disk and answers up to which sequence. Errors: Io.
   Result<uint64_t> checkpoint();
 
+  // Changes that are not yet committed, in all spaces. Any thread.
   size_t overlay_entries() const;
 
  private:

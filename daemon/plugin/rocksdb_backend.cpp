@@ -1,0 +1,192 @@
+// Committed state in RocksDB: a column family per space, and in the default one the sequence up to
+// which they are complete. The sequence enters in the same write batch as the changes and all
+// column families are flushed together (atomic_flush), so what a crash leaves is the state at
+// exactly that sequence, although there is no write-ahead log: RocksDB flushes full memtables when
+// it likes, but never a part of a batch.
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "daemon/plugin/state_backend.hpp"
+
+namespace wiremill {
+namespace {
+
+constexpr char kSequenceKey[] = "sequence";       // in the default column family, as decimal digits
+constexpr char kSpacePrefix[] = "space/";         // keeps names of spaces and "default" apart
+constexpr size_t kMemtablesBytesMax = 128 << 20;  // of all spaces together
+constexpr size_t kMemtableBytes = 32 << 20;
+constexpr size_t kBlockCacheBytes = 64 << 20;
+
+rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+tl::unexpected<Error> failed(std::string_view did, const rocksdb::Status& status) {
+  const bool damaged =
+      status.IsCorruption() || status.IsInvalidArgument() || status.IsNotSupported();
+  return fail(damaged ? ErrorCode::Damaged : ErrorCode::Io, "{}: {}", did, status.ToString());
+}
+
+rocksdb::DBOptions database_options() {
+  rocksdb::DBOptions options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.atomic_flush = true;
+  options.max_background_jobs = 2;
+  options.db_write_buffer_size = kMemtablesBytesMax;
+  options.max_open_files = 512;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.max_log_file_size = 1 << 20;
+  options.keep_log_file_num = 2;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions space_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  rocksdb::ColumnFamilyOptions options;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.write_buffer_size = kMemtableBytes;
+  options.level_compaction_dynamic_level_bytes = true;
+  options.compression = rocksdb::kLZ4Compression;
+  return options;
+}
+
+class RocksdbBackend : public StateBackend {
+ public:
+  ~RocksdbBackend() override {
+    for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
+  }
+
+  static Result<std::unique_ptr<StateBackend>> open(const std::string& directory,
+                                                    const std::vector<std::string>& spaces) {
+    const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+    const rocksdb::DBOptions options = database_options();
+
+    // A store opens only with all its column families; those that nobody asked for are kept.
+    std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName};
+    for (const std::string& space : spaces) names.push_back(kSpacePrefix + space);
+    std::vector<std::string> existing;
+    if (rocksdb::Env::Default()->FileExists(directory + "/CURRENT").ok()) {
+      const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, directory, &existing);
+      if (!listed.ok()) return failed("state store " + directory, listed);
+    }
+    for (const std::string& name : existing)
+      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const std::string& name : names) families.emplace_back(name, space_options(cache));
+    auto backend = std::unique_ptr<RocksdbBackend>(new RocksdbBackend());
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status opened =
+        rocksdb::DB::Open(options, directory, families, &backend->handles_, &db);
+    if (!opened.ok()) {
+      const std::string message = opened.ToString();
+      const bool locked = message.find("While lock file") != message.npos ||
+                          message.find("lock hold by current process") != message.npos;
+      if (locked)
+        return fail(ErrorCode::Locked, "state store {} is held by another process", directory);
+      return failed("state store " + directory, opened);
+    }
+    backend->db_.reset(db);
+    WM_TRY(backend->read_sequence());
+    return backend;
+  }
+
+  uint64_t recovered_up_to() const override { return recovered_; }
+
+  Status get_many(size_t space, std::span<const std::string_view> keys,
+                  std::span<const size_t> positions,
+                  std::vector<std::optional<std::string>>& values) const override {
+    std::vector<rocksdb::Slice> slices;
+    slices.reserve(positions.size());
+    for (const size_t i : positions) slices.push_back(slice(keys[i]));
+    std::vector<rocksdb::PinnableSlice> found(slices.size());
+    std::vector<rocksdb::Status> statuses(slices.size());
+    db_->MultiGet(rocksdb::ReadOptions(), family(space), slices.size(), slices.data(), found.data(),
+                  statuses.data());
+    for (size_t i = 0; i < slices.size(); ++i) {
+      if (statuses[i].ok())
+        values[positions[i]] = found[i].ToString();
+      else if (statuses[i].IsNotFound())
+        values[positions[i]].reset();
+      else
+        return failed("read state", statuses[i]);
+    }
+    return {};
+  }
+
+  Status scan(size_t space, std::string_view begin, std::string_view end,
+              const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+    rocksdb::ReadOptions options;
+    const rocksdb::Slice bound = slice(end);
+    if (!end.empty()) options.iterate_upper_bound = &bound;
+    const std::unique_ptr<rocksdb::Iterator> entry(db_->NewIterator(options, family(space)));
+    for (entry->Seek(slice(begin)); entry->Valid(); entry->Next())
+      if (!visit(view(entry->key()), view(entry->value()))) return {};
+    if (!entry->status().ok()) return failed("scan state", entry->status());
+    return {};
+  }
+
+  Status apply(std::span<const StateChangeToApply> changes, uint64_t sequence) override {
+    rocksdb::WriteBatch batch;
+    for (const StateChangeToApply& change : changes) {
+      const rocksdb::Status status =
+          *change.value ? batch.Put(family(change.space), change.key, **change.value)
+                        : batch.Delete(family(change.space), change.key);
+      if (!status.ok()) return failed("write state", status);
+    }
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;
+    rocksdb::Status status = batch.Put(handles_[0], kSequenceKey, std::to_string(sequence));
+    if (status.ok()) status = db_->Write(options, &batch);
+    if (!status.ok()) return failed("write state", status);
+    return {};
+  }
+
+  Status checkpoint() override {
+    const rocksdb::Status status = db_->Flush(rocksdb::FlushOptions(), handles_);
+    if (!status.ok()) return failed("flush state", status);
+    return {};
+  }
+
+ private:
+  rocksdb::ColumnFamilyHandle* family(size_t space) const { return handles_[space + 1]; }
+
+  Status read_sequence() {
+    std::string digits;
+    const rocksdb::Status status =
+        db_->Get(rocksdb::ReadOptions(), handles_[0], kSequenceKey, &digits);
+    if (status.IsNotFound()) return {};
+    if (!status.ok()) return failed("read state", status);
+    const char* end = digits.data() + digits.size();
+    const auto [stop, error] = std::from_chars(digits.data(), end, recovered_);
+    if (error != std::errc{} || stop != end)
+      return fail(ErrorCode::Damaged, "state store: its sequence is not a number");
+    return {};
+  }
+
+  // Constant after open().
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // default, the spaces, then the others
+  uint64_t recovered_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<StateBackend>> open_rocksdb_backend(const std::string& directory,
+                                                           const std::vector<std::string>& spaces) {
+  return RocksdbBackend::open(directory, spaces);
+}
+
+}  // namespace wiremill

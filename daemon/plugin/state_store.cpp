@@ -1,0 +1,250 @@
+// The overlay in front of the committed state.
+//
+// A key in the overlay has a list of versions, oldest first, because the same key may be written
+// for document 5 and again for document 9 while only 5 is durable: commit(5) must hand over the
+// older value and keep the newer one on top, and drop_above(5) must bring the older one back. A
+// queue per space holds the same versions in the order they were made, which is sequence order, so
+// commit takes from its front and drop_above from its back, both without looking at anything else.
+//
+// commit gathers under the lock, writes to the backend without it, then removes from the overlay
+// what it gathered. Reads look at the overlay first and at the backend second. Thus a value that
+// leaves the overlay under a reader's eyes is in the backend already when the reader gets there.
+#include "daemon/plugin/state_store.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <map>
+
+#include "daemon/base/thread.hpp"
+#include "daemon/plugin/state_backend.hpp"
+
+namespace wiremill {
+namespace {
+
+// The smallest string above all that begin with `prefix`; empty where there is none.
+std::string end_of_prefix(std::string_view prefix) {
+  std::string end(prefix);
+  while (!end.empty() && end.back() == '\xff') end.pop_back();
+  if (!end.empty()) end.back() = static_cast<char>(end.back() + 1);
+  return end;
+}
+
+// The changes of one space that are not yet committed. Any thread.
+class Overlay {
+ public:
+  using Entries = std::vector<std::pair<std::string, StateValue>>;
+
+  size_t size() const { return size_.load(std::memory_order_acquire); }
+
+  void write(std::string_view key, std::optional<std::string_view> value, uint64_t sequence) {
+    const auto shared = std::make_shared<const std::optional<std::string>>(value);
+    const MutexLock lock(mutex_);
+    WM_INVARIANT(queue_.empty() || queue_.back().sequence <= sequence);
+    const auto entry = keys_.try_emplace(std::string(key)).first;
+    entry->second.push_back(shared);
+    queue_.push_back({next_serial_++, sequence, entry, shared});
+    size_.store(queue_.size(), std::memory_order_release);
+  }
+
+  void drop_above(uint64_t sequence) {
+    const MutexLock lock(mutex_);
+    while (!queue_.empty() && queue_.back().sequence > sequence) {
+      const auto entry = queue_.back().entry;
+      queue_.pop_back();
+      entry->second.pop_back();
+      if (entry->second.empty()) keys_.erase(entry);
+    }
+    size_.store(queue_.size(), std::memory_order_release);
+  }
+
+  // Appends the changes up to `sequence` in order and answers the serial that ends them.
+  uint64_t gather(uint64_t sequence, size_t space, std::vector<StateChangeToApply>& out) const {
+    const MutexLock lock(mutex_);
+    uint64_t end = 0;
+    for (const Change& change : queue_) {
+      if (change.sequence > sequence) break;
+      out.push_back({space, change.entry->first, change.value});
+      end = change.serial + 1;
+    }
+    return end;
+  }
+
+  // Removes the changes below `serial`, which are committed.
+  void remove_below(uint64_t serial) {
+    const MutexLock lock(mutex_);
+    while (!queue_.empty() && queue_.front().serial < serial) {
+      const auto entry = queue_.front().entry;
+      queue_.pop_front();
+      entry->second.pop_front();
+      if (entry->second.empty()) keys_.erase(entry);
+    }
+    size_.store(queue_.size(), std::memory_order_release);
+  }
+
+  // Sets the values of the keys that are here and answers the positions of those that are not.
+  std::vector<size_t> get_many(std::span<const std::string_view> keys,
+                               std::vector<std::optional<std::string>>& values) const {
+    std::vector<size_t> missing;
+    missing.reserve(keys.size());
+    if (size() == 0) {
+      for (size_t i = 0; i < keys.size(); ++i) missing.push_back(i);
+      return missing;
+    }
+    const MutexLock lock(mutex_);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const auto entry = keys_.find(keys[i]);
+      if (entry == keys_.end())
+        missing.push_back(i);
+      else
+        values[i] = *entry->second.back();
+    }
+    return missing;
+  }
+
+  // The newest versions of the keys in [begin, end); an empty `end` is no end.
+  Entries range(std::string_view begin, std::string_view end) const {
+    Entries entries;
+    if (size() == 0) return entries;
+    const MutexLock lock(mutex_);
+    for (auto entry = keys_.lower_bound(begin);
+         entry != keys_.end() && (end.empty() || entry->first < end); ++entry)
+      entries.emplace_back(entry->first, entry->second.back());
+    return entries;
+  }
+
+ private:
+  using Versions = std::deque<StateValue>;  // oldest first, never empty
+  using Keys = std::map<std::string, Versions, std::less<>>;
+  struct Change {
+    uint64_t serial;  // unique in the space: sequences may repeat
+    uint64_t sequence;
+    Keys::iterator entry;
+    StateValue value;
+  };
+
+  std::atomic<size_t> size_ = 0;  // of queue_, to be read without the lock
+
+  mutable Mutex mutex_;
+  Keys keys_ WM_GUARDED_BY(mutex_);
+  std::deque<Change> queue_ WM_GUARDED_BY(mutex_);  // ascending
+  uint64_t next_serial_ WM_GUARDED_BY(mutex_) = 1;
+};
+
+}  // namespace
+
+class StateStore::Impl {
+ public:
+  Impl(std::vector<std::string> names, std::unique_ptr<StateBackend> backend)
+      : names_(std::move(names)),
+        backend_(std::move(backend)),
+        overlays_(names_.size()),
+        committed_(backend_->recovered_up_to()) {}
+
+  // Constant after construction; the overlays and the backend look after themselves.
+  const std::vector<std::string> names_;
+  const std::unique_ptr<StateBackend> backend_;
+  std::vector<Overlay> overlays_;
+
+  // Owned by the committing thread.
+  uint64_t committed_;
+  bool flushed_ = true;  // committed_ and all before it are on disk
+};
+
+Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& directory,
+                                                     const std::vector<std::string>& spaces) {
+  std::unique_ptr<StateBackend> backend;
+  if (directory.empty()) {
+    backend = make_memory_backend(spaces.size());
+  } else {
+    auto opened = open_rocksdb_backend(directory, spaces);
+    if (!opened) return tl::unexpected<Error>(std::move(opened).error());
+    backend = std::move(*opened);
+  }
+  return std::unique_ptr<StateStore>(
+      new StateStore(std::make_unique<Impl>(spaces, std::move(backend))));
+}
+
+StateStore::StateStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+StateStore::~StateStore() = default;
+
+uint64_t StateStore::recovered_up_to() const { return impl_->backend_->recovered_up_to(); }
+
+size_t StateStore::space(std::string_view name) const {
+  const auto found = std::ranges::find(impl_->names_, name);
+  WM_INVARIANT(found != impl_->names_.end());
+  return static_cast<size_t>(found - impl_->names_.begin());
+}
+
+Status StateStore::get_many(size_t space, std::span<const std::string_view> keys,
+                            std::vector<std::optional<std::string>>& values) const {
+  values.resize(keys.size());
+  const std::vector<size_t> missing = impl_->overlays_[space].get_many(keys, values);
+  if (missing.empty()) return {};
+  return impl_->backend_->get_many(space, keys, missing, values);
+}
+
+Status StateStore::scan(
+    size_t space, std::string_view prefix, std::string_view from,
+    const std::function<bool(std::string_view key, std::string_view value)>& visit) const {
+  const std::string_view begin = std::max(prefix, from);
+  const std::string end = end_of_prefix(prefix);
+  if (!end.empty() && begin >= end) return {};
+  const Overlay::Entries changed = impl_->overlays_[space].range(begin, end);
+  auto next = changed.begin();
+  bool more = true;
+  const auto visit_changed = [&] {
+    const auto& [key, value] = *next++;
+    if (*value) more = visit(key, **value);
+  };
+  WM_TRY(
+      impl_->backend_->scan(space, begin, end, [&](std::string_view key, std::string_view value) {
+        while (more && next != changed.end() && next->first < key) visit_changed();
+        if (!more) return false;
+        if (next != changed.end() && next->first == key)
+          visit_changed();
+        else
+          more = visit(key, value);
+        return more;
+      }));
+  while (more && next != changed.end()) visit_changed();
+  return {};
+}
+
+void StateStore::write(size_t space, std::string_view key, std::optional<std::string_view> value,
+                       uint64_t sequence) {
+  impl_->overlays_[space].write(key, value, sequence);
+}
+
+void StateStore::drop_above(size_t space, uint64_t sequence) {
+  impl_->overlays_[space].drop_above(sequence);
+}
+
+Status StateStore::commit(uint64_t sequence) {
+  std::vector<StateChangeToApply> changes;
+  std::vector<uint64_t> ends;
+  for (size_t space = 0; space < impl_->overlays_.size(); ++space)
+    ends.push_back(impl_->overlays_[space].gather(sequence, space, changes));
+  if (changes.empty() && sequence <= impl_->committed_) return {};
+  sequence = std::max(sequence, impl_->committed_);
+  WM_TRY(impl_->backend_->apply(changes, sequence));
+  impl_->committed_ = sequence;
+  impl_->flushed_ = false;
+  for (size_t space = 0; space < impl_->overlays_.size(); ++space)
+    impl_->overlays_[space].remove_below(ends[space]);
+  return {};
+}
+
+Result<uint64_t> StateStore::checkpoint() {
+  if (!impl_->flushed_) WM_TRY(impl_->backend_->checkpoint());
+  impl_->flushed_ = true;
+  return impl_->committed_;
+}
+
+size_t StateStore::overlay_entries() const {
+  size_t entries = 0;
+  for (const Overlay& overlay : impl_->overlays_) entries += overlay.size();
+  return entries;
+}
+
+}  // namespace wiremill
