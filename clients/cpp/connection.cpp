@@ -48,8 +48,7 @@ Connection::~Connection() {
 }
 
 void Connection::wait(Clock::time_point until, bool writable) {
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
   zmq_pollitem_t items[] = {
       {dealer_.handle(), 0, static_cast<short>(ZMQ_POLLIN | (writable ? ZMQ_POLLOUT : 0)), 0},
       {monitor_.handle(), 0, ZMQ_POLLIN, 0}};

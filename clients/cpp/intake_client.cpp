@@ -59,9 +59,7 @@ class IntakeClient::Impl {
   void handle_nack(const v1::Nack& nack, std::vector<IntakeEvent>& events);
   Unanswered* find(uint64_t number);
   void settle(Unanswered& document);
-  uint64_t first() const {
-    return unanswered_.empty() ? next_number_ : unanswered_.front().number;
-  }
+  uint64_t first() const { return unanswered_.empty() ? next_number_ : unanswered_.front().number; }
 
   const IntakeClientOptions options_;
   const std::unique_ptr<Connection> connection_;
@@ -139,8 +137,10 @@ void IntakeClient::Impl::send_documents(Clock::time_point now) {
     if (document == nullptr || document->answered) continue;
     v1::Put* put = request.mutable_put();
     put->set_number(document->number);
-    if (document->encoding == Encoding::Json) put->set_content_type("application/json");
-    else put->clear_content_type();
+    if (document->encoding == Encoding::Json)
+      put->set_content_type("application/json");
+    else
+      put->clear_content_type();
     request.SerializeToString(&bytes);
     // One byte more than allowed is enough to be refused; much more would end the connection.
     std::string_view body = document->document;

@@ -61,8 +61,8 @@ struct Stream {
   uint64_t credit = 0;
   bool follow = false;
   std::optional<Search> search;
-  uint64_t position = 1;  // the next sequence
-  uint64_t head = 0;      // the newest when it was fetched: it goes at least that far
+  uint64_t position = 1;              // the next sequence
+  uint64_t head = 0;                  // the newest when it was fetched: it goes at least that far
   std::unique_ptr<LogReader> reader;  // while it is behind the tail
   std::deque<FeedRecord> records;     // from the reader, not yet sent
   bool at_head = false;               // and told so
@@ -70,9 +70,8 @@ struct Stream {
 
   bool wants(const FeedRecord& record) const {
     return prefixes.empty() || record.damaged ||
-           std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& prefix) {
-             return record.topic.starts_with(prefix);
-           });
+           std::any_of(prefixes.begin(), prefixes.end(),
+                       [&](const std::string& prefix) { return record.topic.starts_with(prefix); });
   }
 };
 
@@ -124,7 +123,7 @@ class Feed::Impl {
   std::list<Stream> streams_;
   std::unordered_map<std::string, std::list<Stream>::iterator> by_peer_;
   uint64_t subscriptions_ = 0;
-  bool work_left_ = false;  // a request came, or a turn ended early
+  bool work_left_ = false;                  // a request came, or a turn ended early
   std::unique_ptr<LogReader> tail_reader_;  // null while nobody listens
   std::deque<FeedRecord> tail_;
   size_t tail_bytes_ = 0;
@@ -132,10 +131,10 @@ class Feed::Impl {
 };
 
 Status Feed::Impl::bind() {
-  auto publisher = bind_socket(
-      loop_.context(), zmq::socket_type::xpub,
-      {.endpoint = options_.endpoint, .frame_bytes_max = static_cast<int64_t>(kPrefixBytesMax),
-       .send_messages_max = options_.feed_messages_max});
+  auto publisher = bind_socket(loop_.context(), zmq::socket_type::xpub,
+                               {.endpoint = options_.endpoint,
+                                .frame_bytes_max = static_cast<int64_t>(kPrefixBytesMax),
+                                .send_messages_max = options_.feed_messages_max});
   if (!publisher) return tl::unexpected<Error>(publisher.error());
   auto router = bind_socket(loop_.context(), zmq::socket_type::router,
                             {.endpoint = options_.replay_endpoint,
@@ -155,7 +154,8 @@ Status Feed::Impl::bind() {
   return {};
 }
 
-// ---- Requests ------------------------------------------------------------------------------------
+// ---- Requests
+// ------------------------------------------------------------------------------------
 
 // XPUB reports a topic with its first subscriber and with the end of its last.
 void Feed::Impl::handle_subscription(const Frames& frames) {
@@ -228,7 +228,8 @@ void Feed::Impl::forget(std::list<Stream>::iterator stream) {
   counters_.subscribers = streams_.size();
 }
 
-// ---- Results out ---------------------------------------------------------------------------------
+// ---- Results out
+// ---------------------------------------------------------------------------------
 
 bool Feed::Impl::turn() {
   const bool news = read_tail();
@@ -384,7 +385,8 @@ void Feed::Impl::probe(Stream& stream) {
     search.low = sound->sequence() + 1;
 }
 
-// ---- From time to time ---------------------------------------------------------------------------
+// ---- From time to time
+// ---------------------------------------------------------------------------
 
 void Feed::Impl::heartbeat() {
   v1::Head head;
@@ -424,7 +426,8 @@ Sent Feed::Impl::send(Stream& stream, v1::ReplayReply& reply, zmq::message_t* re
   return sent;
 }
 
-// ---- The face ------------------------------------------------------------------------------------
+// ---- The face
+// ------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Feed>> Feed::open(const FeedOptions& options, SocketLoop& loop,
                                          const Log& results) {

@@ -22,19 +22,19 @@ struct FeedOptions {
   std::string endpoint = "tcp://127.0.0.1:5751";         // XPUB
   std::string replay_endpoint = "tcp://127.0.0.1:5752";  // ROUTER
   int64_t heartbeat_ms = 1000;
-  size_t subscribers_max = 1024;  // streams of the replay endpoint
+  size_t subscribers_max = 1024;   // streams of the replay endpoint
   int feed_messages_max = 10'000;  // per XPUB subscriber; what comes beyond is lost to it
   int replay_messages_max = 1000;  // per stream in its pipe; the rest waits in the log
 };
 
 // Counted where it happens, read from any thread.
 struct FeedCounters {
-  std::atomic<uint64_t> published{0};       // records given to the XPUB
-  std::atomic<uint64_t> replayed{0};        // items sent by replay
-  std::atomic<uint64_t> refused{0};         // fetches answered with an error
-  std::atomic<uint64_t> vanished{0};        // streams whose peer was gone
-  std::atomic<uint64_t> subscribers{0};     // streams now
-  std::atomic<uint64_t> subscriptions{0};   // different topics subscribed to at the XPUB now
+  std::atomic<uint64_t> published{0};      // records given to the XPUB
+  std::atomic<uint64_t> replayed{0};       // items sent by replay
+  std::atomic<uint64_t> refused{0};        // fetches answered with an error
+  std::atomic<uint64_t> vanished{0};       // streams whose peer was gone
+  std::atomic<uint64_t> subscribers{0};    // streams now
+  std::atomic<uint64_t> subscriptions{0};  // different topics subscribed to at the XPUB now
   std::atomic<uint64_t> read_errors{0};
 };
 

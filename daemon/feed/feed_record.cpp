@@ -9,8 +9,8 @@ namespace {
 // Takes the string over without a copy.
 zmq::message_t message_of(std::string* bytes) {
   return zmq::message_t(
-      bytes->data(), bytes->size(), [](void*, void* owner) { delete static_cast<std::string*>(owner); },
-      bytes);
+      bytes->data(), bytes->size(),
+      [](void*, void* owner) { delete static_cast<std::string*>(owner); }, bytes);
 }
 
 }  // namespace

@@ -71,13 +71,11 @@ tl::expected<Content, BadContent> read_content(std::string_view frame, DocumentF
     return bad(ErrorCode::TooLarge, fmt::format("the document has {} bytes, {} are allowed",
                                                 frame.size(), limits.document_bytes_max));
   const bool json = format == DocumentFormat::Json;
-  Result<v1::Document> document =
-      json ? document_from_json(frame) : document_from_protobuf(frame);
+  Result<v1::Document> document = json ? document_from_json(frame) : document_from_protobuf(frame);
   if (!document) return bad(document.error().code, std::move(document.error().message));
   if (document->id().size() > limits.id_bytes_max)
-    return bad(ErrorCode::Malformed,
-               fmt::format("the id has {} bytes, {} are allowed", document->id().size(),
-                           limits.id_bytes_max));
+    return bad(ErrorCode::Malformed, fmt::format("the id has {} bytes, {} are allowed",
+                                                 document->id().size(), limits.id_bytes_max));
   if (!is_supported(document->content_type()))
     return bad(ErrorCode::Unsupported,
                fmt::format("content type \"{}\": text/plain, text/html, application/xhtml+xml and "

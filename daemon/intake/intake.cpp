@@ -91,6 +91,7 @@ class Intake::Impl {
         log_(log),
         ledger_(std::move(ledger)),
         durable_(log.durable()),
+        recorded_(ledger_->recovered_up_to()),
         sessions_(options.clients_max, options.credit) {}
 
   ~Impl() {
@@ -152,6 +153,7 @@ class Intake::Impl {
 
   // The io thread's own.
   uint64_t durable_;
+  uint64_t recorded_;      // handed to the ledger
   int64_t newest_us_ = 0;  // accepted_at never goes back
   std::string read_only_;  // why nothing is taken any more
   Sessions sessions_;
@@ -165,7 +167,8 @@ class Intake::Impl {
   uint64_t tail_bytes_ = 0;
 };
 
-// ---- Start ---------------------------------------------------------------------------------------
+// ---- Start
+// ---------------------------------------------------------------------------------------
 
 Status Intake::Impl::recover() {
   WM_TRY(ledger_->sessions([this](std::string_view client, uint64_t id, uint64_t settled) {
@@ -191,17 +194,17 @@ Status Intake::Impl::recover() {
       newest_us_ = std::max(newest_us_, record.accepted_at_us());
       const Hash128 content = content_hash(document);
       if (stored.sequence > recovered && !document.id().empty())
-        WM_TRY(ledger_->remember(document.id(),
-                                 {stored.sequence, content, record.accepted_at_us()}));
+        WM_TRY(
+            ledger_->remember(document.id(), {stored.sequence, content, record.accepted_at_us()}));
       mark_tail(stored.sequence, stored.payload.size());
       if (record.number() == 0) continue;
       Session& session = sessions_.session(record.client(), record.session(), forgotten_);
       session.settled = std::max(session.settled, record.number());
       session.expected = session.settled + 1;
       if (session.recent.empty() || session.recent.back().number < record.number())
-        sessions_.add_settlement(session,
-                                 {record.number(), stored.sequence,
-                                  numbered_hash(content, document.id()), record.id(), false, false});
+        sessions_.add_settlement(
+            session, {record.number(), stored.sequence, numbered_hash(content, document.id()),
+                      record.id(), false, false});
     }
   }
 }
@@ -229,7 +232,8 @@ Status Intake::Impl::bind() {
   return {};
 }
 
-// ---- Messages in ---------------------------------------------------------------------------------
+// ---- Messages in
+// ---------------------------------------------------------------------------------
 
 void Intake::Impl::handle(Frames& frames) {
   if (frames.empty()) return;
@@ -258,8 +262,7 @@ void Intake::Impl::handle_numbered(const Origin& origin, Body body) {
   }
   Peer& peer = sessions_.peer(origin.routing_id);
   if (peer.session == nullptr)
-    return nack(origin, request.put().number(),
-                retryable(v1::Nack::NO_HELLO, "PUT before HELLO"));
+    return nack(origin, request.put().number(), retryable(v1::Nack::NO_HELLO, "PUT before HELLO"));
   handle_put(origin, *peer.session, request.put(), body);
 }
 
@@ -269,7 +272,8 @@ void Intake::Impl::handle_hello(const Origin& origin, const v1::Hello& hello) {
   if (hello.settled_up_to() > std::numeric_limits<int64_t>::max())
     return nack(origin, 0, {v1::Nack::MALFORMED, "HELLO.settled_up_to must be below 2^63"});
   Session& session = sessions_.session(hello.client(), hello.session(), forgotten_);
-  if (hello.settled_up_to() >= session.expected) {  // the refused and the repeats are not in the log
+  if (hello.settled_up_to() >=
+      session.expected) {  // the refused and the repeats are not in the log
     session.settled = hello.settled_up_to();
     session.expected = session.settled + 1;
   }
@@ -289,9 +293,8 @@ void Intake::Impl::handle_put(const Origin& origin, Session& session, const v1::
   if (number == 0) return nack(origin, 0, {v1::Nack::MALFORMED, "numbers begin with 1"});
   if (number > session.settled + options_.credit)
     return nack(origin, number,
-                retryable(v1::Nack::NO_CREDIT,
-                          fmt::format("{} is beyond {} + {}", number, session.settled,
-                                      options_.credit)));
+                retryable(v1::Nack::NO_CREDIT, fmt::format("{} is beyond {} + {}", number,
+                                                           session.settled, options_.credit)));
   if (number > session.expected)
     return nack(origin, number,
                 retryable(v1::Nack::OUT_OF_ORDER, fmt::format("{} comes first", session.expected)));
@@ -299,10 +302,9 @@ void Intake::Impl::handle_put(const Origin& origin, Session& session, const v1::
       body.size() == 3
           ? judge(put.content_type().empty() ? "application/x-protobuf" : put.content_type(),
                   view(body[2]))
-          : tl::unexpected<Refusal>(
-                Refusal{v1::Nack::MALFORMED, "PUT takes three frames: WM1, IntakeRequest, document"});
-  if (content && number < session.expected)
-    return handle_known(origin, session, number, *content);
+          : tl::unexpected<Refusal>(Refusal{
+                v1::Nack::MALFORMED, "PUT takes three frames: WM1, IntakeRequest, document"});
+  if (content && number < session.expected) return handle_known(origin, session, number, *content);
   Waiting waiting;
   waiting.session = &session;
   waiting.number = number;
@@ -310,9 +312,9 @@ void Intake::Impl::handle_put(const Origin& origin, Session& session, const v1::
     tl::expected<Taken, Refusal> taken = take(*content, session.client, session.session, number);
     if (!taken) return nack(origin, number, std::move(taken.error()));
     waiting.taken = std::move(*taken);
-    sessions_.add_settlement(session, {number, waiting.taken.sequence,
-                                       numbered_hash(content->hash, content->id),
-                                       waiting.taken.id, waiting.taken.repeat, false});
+    sessions_.add_settlement(
+        session, {number, waiting.taken.sequence, numbered_hash(content->hash, content->id),
+                  waiting.taken.id, waiting.taken.repeat, false});
   } else {
     nack(origin, number, std::move(content.error()));
     if (number < session.expected) return;
@@ -362,11 +364,11 @@ void Intake::Impl::handle_bare(const Origin& origin, Body body) {
   const bool busy = peer.waiting >= options_.bare_outstanding_max;
   tl::expected<Taken, Refusal> taken = [&]() -> tl::expected<Taken, Refusal> {
     if (busy)
-      return tl::unexpected<Refusal>(retryable(
-          v1::Nack::BUSY, fmt::format("{} documents await their answer", peer.waiting)));
+      return tl::unexpected<Refusal>(
+          retryable(v1::Nack::BUSY, fmt::format("{} documents await their answer", peer.waiting)));
     if (body.size() != 2)
-      return tl::unexpected<Refusal>(Refusal{
-          v1::Nack::MALFORMED, "a bare message takes two frames: content type, document"});
+      return tl::unexpected<Refusal>(
+          Refusal{v1::Nack::MALFORMED, "a bare message takes two frames: content type, document"});
     const auto content = judge(view(body[0]), view(body[1]));
     if (!content) return tl::unexpected<Refusal>(content.error());
     return take(*content, "", 0, 0);
@@ -395,7 +397,8 @@ void Intake::Impl::handle_firehose(Frames& frames) {
   if (!taken) count(taken.error());
 }
 
-// ---- Documents -----------------------------------------------------------------------------------
+// ---- Documents
+// -----------------------------------------------------------------------------------
 
 tl::expected<Content, Refusal> Intake::Impl::judge(std::string_view content_type,
                                                    std::string_view frame) const {
@@ -446,7 +449,8 @@ tl::expected<Taken, Refusal> Intake::Impl::take(const Content& content, std::str
   if (!appended) return refuse(nack_code(appended.error().code), appended.error().message);
   WM_INVARIANT(*appended == sequence);
   if (!content.id.empty())
-    if (Status status = ledger_->remember(content.id, {sequence, content.hash, newest_us_}); !status)
+    if (Status status = ledger_->remember(content.id, {sequence, content.hash, newest_us_});
+        !status)
       read_only_ = status.error().message;
   mark_tail(sequence, content.bytes.size());
   ++counters_.accepted;
@@ -464,7 +468,8 @@ void Intake::Impl::mark_tail(uint64_t sequence, size_t bytes) {
     tail_.pop_front();
 }
 
-// ---- Answers -------------------------------------------------------------------------------------
+// ---- Answers
+// -------------------------------------------------------------------------------------
 
 bool Intake::Impl::turn() {
   const bool more = answer_durable();
@@ -553,7 +558,8 @@ void Intake::Impl::reply(const Origin& origin, bool numbered, const std::string&
   if (sent == Sent::Gone) sessions_.forget_peer(std::string(origin.routing_id));
 }
 
-// ---- From time to time ---------------------------------------------------------------------------
+// ---- From time to time
+// ---------------------------------------------------------------------------
 
 void Intake::Impl::tick() {
   if (read_only_.empty())
@@ -586,6 +592,8 @@ void Intake::Impl::refuse_waiting(const Error& error) {
 }
 
 void Intake::Impl::record_sessions() {
+  if (durable_ == recorded_) return;  // HELLO.settled_up_to makes up for refusals since
+  recorded_ = durable_;
   for (const Session& session : forgotten_)
     ledger_->set_session(session.client, session.session, std::nullopt, durable_);
   forgotten_.clear();
@@ -597,7 +605,8 @@ void Intake::Impl::record_sessions() {
   ledger_->hand_over(durable_, tail_.empty() ? durable_ + 1 : tail_.front().sequence);
 }
 
-// ---- The face ------------------------------------------------------------------------------------
+// ---- The face
+// ------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Intake>> Intake::open(const IntakeOptions& options, SocketLoop& loop,
                                              Log& log) {

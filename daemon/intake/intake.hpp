@@ -23,10 +23,10 @@ struct IntakeOptions {
   std::string firehose_endpoint;  // empty: none
   std::string ledger_directory;   // what must survive a restart beside the log
   int64_t document_bytes_max = 10 << 20;
-  uint32_t credit = 4096;                  // unacknowledged documents of one session
-  uint32_t bare_outstanding_max = 1024;    // unanswered bare messages of one connection
-  uint32_t retry_after_ms = 100;           // said with BUSY
-  size_t clients_max = 4096;               // connections, and sessions, that are remembered
+  uint32_t credit = 4096;                // unacknowledged documents of one session
+  uint32_t bare_outstanding_max = 1024;  // unanswered bare messages of one connection
+  uint32_t retry_after_ms = 100;         // said with BUSY
+  size_t clients_max = 4096;             // connections, and sessions, that are remembered
   int64_t idempotency_window_ms = 24 * 3600 * 1000;
   uint64_t idempotency_documents_max = 2'000'000;
 };
@@ -38,8 +38,8 @@ struct IntakeCounters {
   std::atomic<uint64_t> repeats{0};
   std::array<std::atomic<uint64_t>, kCodes> refused{};  // by Nack.Code, firehose included
   std::atomic<uint64_t> firehose_accepted{0}, firehose_dropped{0};
-  std::atomic<uint64_t> replies_dropped{0};  // the peer did not read, or is gone
-  std::atomic<uint64_t> damaged_records{0};  // skipped when the intake was opened
+  std::atomic<uint64_t> replies_dropped{0};           // the peer did not read, or is gone
+  std::atomic<uint64_t> damaged_records{0};           // skipped when the intake was opened
   std::atomic<uint64_t> connections{0}, sessions{0};  // remembered now
   std::atomic<uint64_t> waiting{0};                   // taken or refused, answer not yet due
 };

@@ -60,7 +60,8 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const LedgerOptions& options, uint6
     store->reset();
     std::error_code error;
     std::filesystem::remove_all(options.directory, error);
-    if (error) return fail(ErrorCode::Io, "cannot remove {}: {}", options.directory, error.message());
+    if (error)
+      return fail(ErrorCode::Io, "cannot remove {}: {}", options.directory, error.message());
     store = StateStore::open(options.directory, spaces);
   }
   if (!store) return tl::unexpected<Error>(store.error());
@@ -159,8 +160,8 @@ Status Ledger::forget_old(uint64_t sequence, int64_t now_us) {
   return {};
 }
 
-void Ledger::set_session(std::string_view client, uint64_t session,
-                         std::optional<uint64_t> settled, uint64_t durable) {
+void Ledger::set_session(std::string_view client, uint64_t session, std::optional<uint64_t> settled,
+                         uint64_t durable) {
   const std::string key = u64_key(session).append(client);
   if (settled)
     store_->write(sessions_, key, u64_key(*settled), durable);

@@ -46,8 +46,7 @@ std::string nack_json(const Refusal& refusal) {
   append_json_string(refusal.id, json);
   json += ",\"code\":\"" + v1::Nack::Code_Name(refusal.code) + "\",\"message\":";
   append_json_string(refusal.message, json);
-  if (!refusal.is_final())
-    json += ",\"retry_after_ms\":" + std::to_string(refusal.retry_after_ms);
+  if (!refusal.is_final()) json += ",\"retry_after_ms\":" + std::to_string(refusal.retry_after_ms);
   return json + "}}";
 }
 

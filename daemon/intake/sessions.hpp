@@ -30,20 +30,20 @@ struct Settlement {
 struct Session {
   std::string client;
   uint64_t session = 0;
-  uint64_t expected = 1;  // the next number
-  uint64_t settled = 0;   // every number up to here is durable or was refused
-  uint64_t recorded = 0;  // `settled` as the ledger has it
-  size_t waiting = 0;     // numbers between settled and expected
-  std::string peer;       // where it is answered; empty: nowhere at present
+  uint64_t expected = 1;          // the next number
+  uint64_t settled = 0;           // every number up to here is durable or was refused
+  uint64_t recorded = 0;          // `settled` as the ledger has it
+  size_t waiting = 0;             // numbers between settled and expected
+  std::string peer;               // where it is answered; empty: nowhere at present
   std::deque<Settlement> recent;  // ascending by number
   v1::Ack ack;                    // collected during a turn
   bool ack_due = false;
 };
 
 struct Peer {
-  Session* session = nullptr;  // since its HELLO
-  bool envelope = false;       // its HELLO came with an empty first frame
-  size_t waiting = 0;          // bare messages without an answer yet
+  Session* session = nullptr;    // since its HELLO
+  bool envelope = false;         // its HELLO came with an empty first frame
+  size_t waiting = 0;            // bare messages without an answer yet
   uint32_t* busy_run = nullptr;  // counts the BUSY answers that end its queue
 };
 

@@ -1,6 +1,7 @@
 // The C++ client of Wiremill: documents in (IntakeClient), results out (ReplayClient). Both connect
-// by themselves, reconnect by themselves, and go on where they were, so that a restart of the daemon
-// loses and repeats nothing. A daemon that is not there yet is no error: disconnected_for() tells.
+// by themselves, reconnect by themselves, and go on where they were, so that a restart of the
+// daemon loses and repeats nothing. A daemon that is not there yet is no error: disconnected_for()
+// tells.
 //
 // Each object belongs to one thread at a time. Nothing here throws but std::bad_alloc.
 #pragma once
@@ -18,8 +19,8 @@ namespace wiremill {
 struct IntakeClientOptions {
   std::string endpoint = "tcp://127.0.0.1:5750";
   std::string client = "wiremill-client";  // a lasting name, 1 to 128 bytes
-  uint32_t window = 2000;                   // documents pushed and not yet answered
-  uint64_t window_bytes_max = 64 << 20;     // and their bytes; one document always fits
+  uint32_t window = 2000;                  // documents pushed and not yet answered
+  uint64_t window_bytes_max = 64 << 20;    // and their bytes; one document always fits
   // With documents unanswered and nothing heard for so long, the client says HELLO and sends again.
   std::chrono::milliseconds silence{2000};
 };
