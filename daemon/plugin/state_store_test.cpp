@@ -288,7 +288,7 @@ TEST_P(StateStoreTest, ReadersNeverMissAKeyThatIsBeingCommitted) {
       counter = now;
       const std::string key = "k" + std::to_string(1 + random() % sure);
       EXPECT_EQ(get(*store, 0, key), "v") << key;
-      EXPECT_EQ(scan(*store, 0, key, "", 1).begin()->first, key);
+      EXPECT_TRUE(scan(*store, 0, key, "", 1).contains(key)) << key;
       if (HasFailure()) return;
     }
   };
