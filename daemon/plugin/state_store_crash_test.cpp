@@ -144,7 +144,7 @@ TEST(StateStoreCrash, LeavesTheStateOfOneSequence) { crash("small", {40, 97}, 60
 
 // Values so large that RocksDB flushes by itself.
 TEST(StateStoreCrash, LeavesTheStateOfOneSequenceWhereMemtablesFillUp) {
-  crash("large", {200'000, 0}, 800, 2);
+  crash("large", {200'000, 0}, 600, 2);
 }
 
 TEST(StateStoreCrash, AnotherProcessFindsItLocked) {

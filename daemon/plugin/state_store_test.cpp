@@ -10,6 +10,12 @@
 #include <random>
 #include <thread>
 
+// Debian's librocksdb and liblz4 are not built with ThreadSanitizer, which therefore does not see
+// their atomics.
+extern "C" __attribute__((visibility("default"))) const char* __tsan_default_suppressions() {
+  return "called_from_lib:librocksdb.so\ncalled_from_lib:liblz4.so\n";
+}
+
 namespace wiremill {
 namespace {
 
@@ -282,7 +288,7 @@ TEST_P(StateStoreTest, ReadersNeverMissAKeyThatIsBeingCommitted) {
       counter = now;
       const std::string key = "k" + std::to_string(1 + random() % sure);
       EXPECT_EQ(get(*store, 0, key), "v") << key;
-      EXPECT_EQ(scan(*store, 0, key, "", 1).begin()->first, key);
+      EXPECT_TRUE(scan(*store, 0, key, "", 1).contains(key)) << key;
       if (HasFailure()) return;
     }
   };

@@ -5,7 +5,7 @@
 // arrives is ASCII in the main, so 16 bytes at a time are looked at for a high bit first.
 #include "daemon/text/utf8.hpp"
 
-#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -14,51 +14,71 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 
+// What a lead byte asks of its character: how many bytes, and the range of the second.
+struct Lead {
+  unsigned char size = 0;  // 0: begins no character
+  unsigned char low = 0x80, high = 0xbf;
+};
+
+constexpr std::array<Lead, 256> make_leads() {
+  std::array<Lead, 256> leads{};
+  for (size_t byte = 0; byte < 0xf5; ++byte)
+    leads[byte].size = byte < 0x80 ? 1 : byte < 0xc2 ? 0 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+  leads[0xe0].low = 0xa0;
+  leads[0xed].high = 0x9f;
+  leads[0xf0].low = 0x90;
+  leads[0xf4].high = 0x8f;
+  return leads;
+}
+constexpr std::array<Lead, 256> kLeads = make_leads();
+
 struct Part {
   size_t size;  // at least 1
   bool valid;   // a whole character; else the maximal subpart of one, or a byte that begins none
 };
 
-// `bytes` is not empty.
-Part first_part(std::string_view bytes) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return {1, true};
-  if (lead < 0xc2 || lead > 0xf4) return {1, false};
-  const size_t size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  unsigned char low = 0x80, high = 0xbf;  // of the second byte
-  switch (lead) {
-    case 0xe0: low = 0xa0; break;
-    case 0xed: high = 0x9f; break;
-    case 0xf0: low = 0x90; break;
-    case 0xf4: high = 0x8f; break;
-    default: break;
-  }
-  for (size_t i = 1; i < size; ++i, low = 0x80, high = 0xbf)
-    if (i == bytes.size() || byte(i) < low || byte(i) > high) return {i, false};
-  return {size, true};
+// `at` is before `end`.
+inline Part first_part(const unsigned char* at, const unsigned char* end) {
+  const Lead lead = kLeads[*at];
+  if (lead.size <= 1) return {1, lead.size == 1};
+  const auto available = static_cast<size_t>(end - at);
+  if (available < 2 || at[1] < lead.low || at[1] > lead.high) return {1, false};
+  for (size_t i = 2; i < lead.size; ++i)
+    if (i == available || (at[i] & 0xc0) != 0x80) return {i, false};
+  return {lead.size, true};
 }
 
-bool is_ascii_block(const char* data) {
+bool is_ascii_block(const unsigned char* data) {
   uint64_t words[2];
   std::memcpy(words, data, sizeof words);
   return ((words[0] | words[1]) & 0x8080808080808080U) == 0;
 }
 
+const unsigned char* begin_of(std::string_view bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+
 }  // namespace
 
 size_t valid_prefix(std::string_view bytes) {
-  size_t at = 0;
-  while (at < bytes.size()) {
-    while (bytes.size() - at >= 16 && is_ascii_block(bytes.data() + at)) at += 16;
-    // The rest of the block before the next look, so that other scripts pay for it rarely.
-    for (const size_t stop = std::min(at + 16, bytes.size()); at < stop;) {
-      const Part part = first_part(bytes.substr(at));
-      if (!part.valid) return at;
+  const unsigned char* const begin = begin_of(bytes);
+  const unsigned char* const end = begin + bytes.size();
+  const unsigned char* at = begin;
+  while (at < end) {
+    while (end - at >= 16 && is_ascii_block(at)) at += 16;
+    // A block's worth of characters before the next look, so that other scripts pay for it rarely.
+    const unsigned char* const stop = end - at > 16 ? at + 16 : end;
+    while (at < stop) {
+      if (*at < 0x80) {
+        ++at;
+        continue;
+      }
+      const Part part = first_part(at, end);
+      if (!part.valid) return static_cast<size_t>(at - begin);
       at += part.size;
     }
   }
-  return at;
+  return bytes.size();
 }
 
 std::string repair(std::string_view bytes, size_t* repaired) {
@@ -75,7 +95,7 @@ std::string repair(std::string_view bytes, size_t* repaired) {
     text.append(good);
     if (bytes.empty()) break;
     text.append(kReplacement);
-    bytes.remove_prefix(first_part(bytes).size);
+    bytes.remove_prefix(first_part(begin_of(bytes), begin_of(bytes) + bytes.size()).size);
     ++replaced;
   }
   if (repaired != nullptr) *repaired = replaced;
