@@ -225,6 +225,7 @@ void add_run(CLI::App& app, int& exit_code) {
       ->type_name("FILE");
   command->add_option("--stages", options->stages, "Only these stages, in this order.")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->type_name("NAME,…");
   command->add_option("--input", options->input, "auto, text, html, json or jsonl (default: auto).")
       ->transform(CLI::CheckedTransformer(input_kinds()))
