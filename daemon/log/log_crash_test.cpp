@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
 #include <random>
 
@@ -29,12 +30,21 @@ LogOptions options_on(MemoryFileSystem& files, Durability durability = Durabilit
   return options;
 }
 
-// The one payload that a sequence may have.
+// The one payload that a sequence may have: pseudo-random bytes, by splitmix64.
 std::string payload_of(uint64_t sequence) {
-  std::mt19937_64 random(sequence);
+  uint64_t state = sequence;
+  const auto random = [&state] {
+    uint64_t mixed = state += 0x9e3779b97f4a7c15U;
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9U;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebU;
+    return mixed ^ (mixed >> 31);
+  };
   const size_t most = random() % 40 == 0 ? 20'000 : 1200;
   std::string payload(random() % most, '\0');
-  for (char& c : payload) c = static_cast<char>(random());
+  for (size_t i = 0; i < payload.size(); i += 8) {
+    const uint64_t bytes = random();
+    std::memcpy(payload.data() + i, &bytes, std::min(sizeof bytes, payload.size() - i));
+  }
   return payload;
 }
 
