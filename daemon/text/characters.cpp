@@ -131,16 +131,23 @@ const Table& table() {
   return kTable;
 }
 
+std::array<Character, 128> ascii_characters() {
+  std::array<Character, 128> classes{};
+  for (size_t c = 0; c < classes.size(); ++c) classes[c] = classify(static_cast<UChar32>(c));
+  return classes;
+}
+
 }  // namespace
+
+const std::array<Character, 128> kAsciiCharacters = ascii_characters();
 
 Character character_of(uint32_t code_point) {
   return code_point < kTableSize ? table().classes[code_point]
                                  : classify(static_cast<UChar32>(code_point));
 }
 
-Decoded decode(std::string_view text, size_t offset) {
+Decoded decode_long(std::string_view text, size_t offset) {
   const auto lead = static_cast<unsigned char>(text[offset]);
-  if (lead < 0x80) return {table().classes[lead], static_cast<uint32_t>(offset + 1)};
   const uint32_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
   uint32_t code_point = lead & (0x7fU >> length);
   uint32_t at = static_cast<uint32_t>(offset) + 1;

@@ -2,6 +2,7 @@
 // table for the Basic Multilingual Plane, made once. Called by the tokenizer alone. Any thread.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -40,7 +41,16 @@ struct Decoded {
 // The class of a code point.
 Character character_of(uint32_t code_point);
 
+// The classes of ASCII, without a look into the table.
+extern const std::array<Character, 128> kAsciiCharacters;
+
+Decoded decode_long(std::string_view text, size_t offset);
+
 // The character at `offset` < text.size(). A byte that is no valid UTF-8 is a Symbol.
-Decoded decode(std::string_view text, size_t offset);
+inline Decoded decode(std::string_view text, size_t offset) {
+  const auto lead = static_cast<unsigned char>(text[offset]);
+  if (lead < 0x80) return {kAsciiCharacters[lead], static_cast<uint32_t>(offset + 1)};
+  return decode_long(text, offset);
+}
 
 }  // namespace wiremill::text
