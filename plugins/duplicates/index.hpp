@@ -1,0 +1,89 @@
+// The index of earlier documents, as one settle sees it: what it needs of the stage's key space is
+// fetched in three steps for the whole batch, then documents are taken one by one, each seeing all
+// that came before it. Nothing is remembered between batches. Used by stage.cpp, in settle.
+//
+//   d<sequence>     a document: when accepted, its cluster, its id, its fingerprint
+//   b<band><value>  sequences of documents that agree in a band: the oldest and the newest seven
+//   x<hash>         the same for documents whose folded texts are equal
+//   m               the oldest sequence that may have a record, and how many there are
+#pragma once
+
+#include <wiremill/stage.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "plugins/duplicates/fingerprint.hpp"
+
+namespace wiremill::duplicates {
+
+constexpr size_t kBucketEntries = 8;
+// Old records that one document's settle removes at most: more than the one that it adds, so that
+// the state shrinks back to its bounds, and few enough that no document waits for a great clearing.
+constexpr int kRemovalsPerDocument = 2;
+
+struct IndexOptions {
+  double near_similarity = 0;
+  int64_t window_us = 0;
+  uint64_t documents_max = 0;
+};
+
+struct Match {
+  bool is_exact = false;
+  std::string of, cluster;
+  double similarity = 0, containment = 0;
+};
+
+class Index {
+ public:
+  // Reads what the batch's documents need; `fingerprints[i]` belongs to document i.
+  Index(const IndexOptions& options, const Batch& batch,
+        const std::vector<std::optional<Fingerprint>>& fingerprints);
+
+  // Removes what is due, finds what document `i` is a copy of and adds it to the index. Documents
+  // in ascending order. A document never matches itself: its own id, or its own copies.
+  std::optional<Match> settle(size_t i);
+
+ private:
+  struct Record {
+    int64_t accepted_at_us = 0;
+    std::string cluster, id;
+    Fingerprint fingerprint;
+  };
+  using Bucket = std::vector<uint64_t>;
+
+  static std::vector<std::string> bucket_keys(const Fingerprint& fingerprint);
+  static std::string record_key(uint64_t sequence);
+  static std::string encode_record(const Record& record);
+  static Record decode_record(std::string_view bytes);
+
+  void read_counts();
+  void read_oldest();
+  void read_buckets();
+  void read_candidates();
+
+  void remove_due(size_t i);
+  void remove_oldest(State& state);
+  std::optional<Match> find_match(const Document& document, const Fingerprint& fingerprint) const;
+  void add(const Document& document, Record record, State& state);
+  void put_bucket(const std::string& key, const Bucket& bucket, State& state);
+
+  const IndexOptions& options_;
+  const Batch& batch_;
+  const std::vector<std::optional<Fingerprint>>& fingerprints_;
+
+  // What the store holds, with what this batch changed.
+  uint64_t oldest_ = 0, count_ = 0;
+  std::unordered_map<std::string, Bucket> buckets_;
+  std::unordered_map<uint64_t, Record> records_;
+  std::deque<uint64_t> oldest_sequences_;  // those that this batch may remove, ascending
+  bool has_all_sequences_ = true;          // oldest_sequences_ names every record there is
+};
+
+}  // namespace wiremill::duplicates
