@@ -87,7 +87,7 @@ void trim_html_lines(std::vector<Line>& lines, Article& article) {
       if (after < letters) break;
       continue;
     }
-    if (is_furniture(line.text, line.shape)) continue;
+    if (is_furniture(line.text, line.shape) || is_pitch(line.text, line.shape)) continue;
     if (above_story && !is_prose(line)) {
       std::string byline = find_byline(line.text);
       if (!byline.empty()) {
@@ -95,7 +95,7 @@ void trim_html_lines(std::vector<Line>& lines, Article& article) {
         continue;
       }
       const auto date = find_date(line.text);
-      if (date && line.shape.length <= 80 && line.shape.words <= 12 && !line.shape.ends_sentence) {
+      if (date && line.shape.length <= 110 && line.shape.words <= 16 && !line.shape.ends_sentence) {
         if (article.published_us == WM_NO_TIME) article.published_us = date->at_us;
         continue;
       }

@@ -211,10 +211,10 @@ TEST(CleanCharset, Utf16WithMarkAndWithout) {
 }
 
 TEST(CleanCharset, InvalidUtf8IsRepairedAndZerosGo) {
-  const Article article =
-      clean("The caf\xc3\xa9 closed at ten, and the waiters we\xff"
-            "nt home by t\0ram, tired but glad."sv,
-            "text/plain; charset=utf-8");
+  const Article article = clean(
+      "The caf\xc3\xa9 closed at ten, and the waiters we\xff"
+      "nt home by t\0ram, tired but glad."sv,
+      "text/plain; charset=utf-8");
   expect_sound(article);
   EXPECT_TRUE(article.repaired);
   EXPECT_EQ(article.text,

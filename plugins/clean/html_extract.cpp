@@ -26,8 +26,9 @@ struct Block {
   float weight = 0;
 };
 
-constexpr float kDropPrice = 15;     // for leaving a child out of a container
-constexpr float kKeepShare = 0.72F;  // a child with this share of the sum replaces its parent
+constexpr float kDropPrice = 15;      // for leaving a child out of a container
+constexpr float kKeepShare = 0.72F;   // a child with this share of the sum replaces its parent
+constexpr float kLinkedShare = 0.3F;  // of its letters: more links than that make a list of links
 constexpr size_t kLineBytesMax = 1 << 20;
 
 float weight_of(const Line& line) {
@@ -170,10 +171,24 @@ class Chooser {
   Chooser(const HtmlTree& tree, const std::vector<Block>& blocks)
       : tree_(tree), nodes_(tree.nodes()), blocks_(blocks) {
     prose_.assign(nodes_.size(), 0);
-    for (const Block& block : blocks_)
-      if (is_prose(block.line)) prose_[block.node] += static_cast<float>(block.line.shape.length);
-    for (size_t i = nodes_.size(); i-- > 1;)
-      if (nodes_[i].parent != kNoNode) prose_[nodes_[i].parent] += prose_[i];
+    letters_.assign(nodes_.size(), 0);
+    linked_.assign(nodes_.size(), 0);
+    quotes_.assign(nodes_.size(), 0);
+    for (const Block& block : blocks_) {
+      const auto letters = static_cast<float>(block.line.shape.length);
+      letters_[block.node] += letters;
+      linked_[block.node] += letters * block.line.link_share;
+      if (is_prose(block.line)) prose_[block.node] += letters;
+    }
+    for (size_t i = nodes_.size(); i-- > 1;) {
+      if (nodes_[i].tag == Tag::kQuote || nodes_[i].tag == Tag::kPre) ++quotes_[i];
+      const uint32_t parent = nodes_[i].parent;
+      if (parent == kNoNode) continue;
+      prose_[parent] += prose_[i];
+      letters_[parent] += letters_[i];
+      linked_[parent] += linked_[i];
+      quotes_[parent] += quotes_[i];
+    }
   }
 
   float prose() const { return prose_.empty() ? 0 : prose_[0]; }
@@ -214,7 +229,9 @@ class Chooser {
     const Hint hint = hint_of(attributes.class_, attributes.id);
     comments = hint == Hint::kComments;
     if (comments) return true;
-    return hint == Hint::kFurniture && strictness == Strictness::kStrict;
+    // A post quoted from elsewhere stands in a box that is called social.
+    return hint == Hint::kFurniture && strictness == Strictness::kStrict &&
+           (quotes_[index] == 0 || prose_[index] == 0 || node.tag == Tag::kList);
   }
 
   void mark_excluded(Strictness strictness) {
@@ -283,7 +300,7 @@ class Chooser {
       const Tag tag = nodes_[i].tag;
       if (!is_block(tag) || tag == Tag::kHeading || tag == Tag::kHeading1 || tag == Tag::kParagraph)
         continue;
-      if (sum_[i] < -kDropPrice) {
+      if (sum_[i] < -kDropPrice && linked_[i] > kLinkedShare * letters_[i]) {
         std::fill(dropped.begin() + (i - begin), dropped.begin() + (nodes_[i].end - begin),
                   uint8_t{1});
         i = nodes_[i].end - 1;
@@ -302,7 +319,9 @@ class Chooser {
   const HtmlTree& tree_;
   const std::vector<HtmlNode>& nodes_;
   const std::vector<Block>& blocks_;
-  std::vector<float> prose_;  // by node: letters of prose under it
+  // By node, of what stands under it.
+  std::vector<float> prose_, letters_, linked_;
+  std::vector<uint32_t> quotes_;
   std::vector<float> sum_;
   std::vector<uint8_t> excluded_;
 };

@@ -107,7 +107,7 @@ std::vector<Scored> score(const std::vector<Line>& lines) {
     const Shape& shape = line.shape;
     Scored& out = scored[i];
     const auto length = static_cast<float>(std::min<uint32_t>(shape.length, 800));
-    out.furniture = is_furniture(line.text, shape);
+    out.furniture = is_furniture(line.text, shape) || is_pitch(line.text, shape);
     out.repeated = seen[line.text] > 1 && shape.words > 1;
     out.tail = opens_tail(line.text, shape);
     out.date = !out.furniture && is_date_line(line);
