@@ -4,7 +4,7 @@
 #include "plugins/clean/article.hpp"
 
 #include <algorithm>
-#include <array>
+#include <unordered_set>
 #include <utility>
 
 #include "plugins/clean/charset.hpp"
@@ -76,6 +76,7 @@ void trim_html_lines(std::vector<Line>& lines, Article& article) {
 
   bool above_story = true;
   size_t letters = 0;
+  std::unordered_set<std::string> seen;  // a story printed twice, for two widths of screen
   std::vector<Line> kept;
   for (size_t i = 0; i < lines.size(); ++i) {
     Line& line = lines[i];
@@ -100,7 +101,10 @@ void trim_html_lines(std::vector<Line>& lines, Article& article) {
         continue;
       }
     }
-    if (is_prose(line)) above_story = false;
+    if (is_prose(line)) {
+      above_story = false;
+      if (!seen.insert(line.text).second) continue;
+    }
     letters += line.shape.length;
     kept.push_back(std::move(line));
   }
@@ -167,7 +171,7 @@ Article extract(const Submission& submission, const Limits& limits, HtmlTree& tr
     article.title = std::move(metadata.title);
     article.byline = std::move(metadata.byline);
     article.published_us = metadata.published_us.value_or(WM_NO_TIME);
-    lines = extract_lines(tree).lines;
+    lines = extract_lines(tree, article.title).lines;
     trim_html_lines(lines, article);
   } else {
     TextArticle found = article.kind == InputKind::kMarkdown ? extract_markdown(decoded.text)

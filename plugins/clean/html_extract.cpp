@@ -28,6 +28,7 @@ struct Block {
 
 constexpr float kDropPrice = 15;      // for leaving a child out of a container
 constexpr float kKeepShare = 0.72F;   // a child with this share of the sum replaces its parent
+constexpr float kStoryLetters = 400;  // prose enough to be the story under the page's headline
 constexpr float kLinkedShare = 0.3F;  // of its letters: more links than that make a list of links
 constexpr size_t kLineBytesMax = 1 << 20;
 
@@ -168,8 +169,15 @@ enum class Strictness : uint8_t { kStrict, kLax };
 
 class Chooser {
  public:
-  Chooser(const HtmlTree& tree, const std::vector<Block>& blocks)
+  Chooser(const HtmlTree& tree, const std::vector<Block>& blocks, std::string_view title)
       : tree_(tree), nodes_(tree.nodes()), blocks_(blocks) {
+    const std::string wanted = fold(title);
+    for (const Block& block : blocks_) {
+      if (wanted.empty() || block.line.kind != LineKind::kHeading) continue;
+      if (fold(block.line.text) != wanted) continue;
+      headline_ = block.node;
+      break;
+    }
     prose_.assign(nodes_.size(), 0);
     letters_.assign(nodes_.size(), 0);
     linked_.assign(nodes_.size(), 0);
@@ -277,10 +285,19 @@ class Chooser {
     for (;;) {
       uint32_t best = kNoNode;
       float best_sum = 0;
+      uint32_t titled = kNoNode;  // an <article> that holds the headline
       for (uint32_t child = at + 1; child < nodes_[at].end; child = nodes_[child].end) {
         if (nodes_[child].tag == Tag::kText || excluded_[child]) continue;
         const float sum = sum_[child] * claim(child);
         if (sum > best_sum) best_sum = sum, best = child;
+        if (nodes_[child].tag == Tag::kArticle && child < headline_ &&
+            headline_ < nodes_[child].end && sum_[child] > kStoryLetters)
+          titled = child;
+      }
+      // Several stories on one page: the one under the page's own headline.
+      if (titled != kNoNode) {
+        at = titled;
+        continue;
       }
       if (best == kNoNode || best_sum < kKeepShare * sum_[at]) return at;
       // A single paragraph is no container.
@@ -319,6 +336,7 @@ class Chooser {
   const HtmlTree& tree_;
   const std::vector<HtmlNode>& nodes_;
   const std::vector<Block>& blocks_;
+  uint32_t headline_ = kNoNode;  // the heading that says the page's title
   // By node, of what stands under it.
   std::vector<float> prose_, letters_, linked_;
   std::vector<uint32_t> quotes_;
@@ -334,10 +352,10 @@ float letters_of(const HtmlArticle& article) {
 
 }  // namespace
 
-HtmlArticle extract_lines(const HtmlTree& tree) {
+HtmlArticle extract_lines(const HtmlTree& tree, std::string_view title) {
   if (tree.nodes().empty()) return {};
   const std::vector<Block> blocks = BlockMaker(tree).make();
-  Chooser chooser(tree, blocks);
+  Chooser chooser(tree, blocks, title);
   HtmlArticle strict = chooser.choose(Strictness::kStrict);
   const float letters = letters_of(strict);
   if (letters >= 500 || letters >= 0.5F * chooser.prose()) return strict;
