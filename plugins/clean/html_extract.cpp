@@ -26,8 +26,9 @@ struct Block {
   float weight = 0;
 };
 
-constexpr float kDropPrice = 15;      // for leaving a child out of a container
-constexpr float kKeepShare = 0.72F;   // a child with this share of the sum replaces its parent
+constexpr float kDropPrice = 15;     // for leaving a child out of a container
+constexpr float kKeepShare = 0.72F;  // a child with this share of the sum replaces its parent
+constexpr float kClaimedKeepShare = 0.97F;
 constexpr float kStoryLetters = 400;  // prose enough to be the story under the page's headline
 constexpr float kLinkedShare = 0.3F;  // of its letters: more links than that make a list of links
 constexpr size_t kLineBytesMax = 1 << 20;
@@ -239,7 +240,7 @@ class Chooser {
     if (comments) return true;
     // A post quoted from elsewhere stands in a box that is called social.
     return hint == Hint::kFurniture && strictness == Strictness::kStrict &&
-           (quotes_[index] == 0 || prose_[index] == 0 || node.tag == Tag::kList);
+           (quotes_[index] == 0 || node.tag == Tag::kList);
   }
 
   void mark_excluded(Strictness strictness) {
@@ -299,7 +300,9 @@ class Chooser {
         at = titled;
         continue;
       }
-      if (best == kNoNode || best_sum < kKeepShare * sum_[at]) return at;
+      // What calls itself the story's body is left only for a child that holds all of it.
+      const float keep = claim(at) > 1.2F ? kClaimedKeepShare : kKeepShare;
+      if (best == kNoNode || best_sum < keep * sum_[at]) return at;
       // A single paragraph is no container.
       if (nodes_[best].tag == Tag::kParagraph || nodes_[best].tag == Tag::kListItem) return at;
       at = best;
