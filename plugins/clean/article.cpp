@@ -4,7 +4,7 @@
 #include "plugins/clean/article.hpp"
 
 #include <algorithm>
-#include <array>
+#include <unordered_set>
 #include <utility>
 
 #include "plugins/clean/charset.hpp"
@@ -52,6 +52,25 @@ std::string bounded(std::string text, size_t bytes_max) {
   return tidy(std::string_view(text).substr(0, size));
 }
 
+// The lines of a story that is printed twice on its page (for two widths of screen): two lines in a
+// row that stood there before. One alone may be a refrain.
+std::vector<uint8_t> find_reprints(const std::vector<Line>& lines) {
+  std::unordered_set<std::string_view> seen;
+  std::vector<uint8_t> again(lines.size(), 0), reprinted(lines.size(), 0);
+  for (size_t i = 0; i < lines.size(); ++i)
+    if (is_prose(lines[i])) again[i] = !seen.insert(lines[i].text).second;
+  for (size_t i = 0; i < lines.size(); ++i)
+    reprinted[i] = again[i] && ((i > 0 && again[i - 1]) || (i + 1 < lines.size() && again[i + 1]));
+  return reprinted;
+}
+
+// "Write to Ada Finch at ada@example.org": how to reach the writer, at a story's end.
+bool is_contact(const Line& line) {
+  const size_t at = line.text.find('@');
+  return line.shape.length <= 140 && line.shape.words <= 16 && at != std::string::npos && at > 0 &&
+         line.text[at - 1] != ' ' && line.text.find('.', at) != std::string::npos;
+}
+
 // The headline again, bylines and dates above the story, and furniture anywhere in it.
 void trim_html_lines(std::vector<Line>& lines, Article& article) {
   const std::string title = fold(article.title);
@@ -76,6 +95,7 @@ void trim_html_lines(std::vector<Line>& lines, Article& article) {
 
   bool above_story = true;
   size_t letters = 0;
+  const std::vector<uint8_t> reprinted = find_reprints(lines);
   std::vector<Line> kept;
   for (size_t i = 0; i < lines.size(); ++i) {
     Line& line = lines[i];
@@ -87,7 +107,7 @@ void trim_html_lines(std::vector<Line>& lines, Article& article) {
       if (after < letters) break;
       continue;
     }
-    if (is_furniture(line.text, line.shape)) continue;
+    if (is_furniture(line.text, line.shape) || is_pitch(line.text, line.shape)) continue;
     if (above_story && !is_prose(line)) {
       std::string byline = find_byline(line.text);
       if (!byline.empty()) {
@@ -95,11 +115,12 @@ void trim_html_lines(std::vector<Line>& lines, Article& article) {
         continue;
       }
       const auto date = find_date(line.text);
-      if (date && line.shape.length <= 80 && line.shape.words <= 12 && !line.shape.ends_sentence) {
+      if (date && line.shape.length <= 110 && line.shape.words <= 16 && !line.shape.ends_sentence) {
         if (article.published_us == WM_NO_TIME) article.published_us = date->at_us;
         continue;
       }
     }
+    if (reprinted[i] || (i + 3 >= lines.size() && is_contact(line))) continue;
     if (is_prose(line)) above_story = false;
     letters += line.shape.length;
     kept.push_back(std::move(line));
@@ -167,7 +188,7 @@ Article extract(const Submission& submission, const Limits& limits, HtmlTree& tr
     article.title = std::move(metadata.title);
     article.byline = std::move(metadata.byline);
     article.published_us = metadata.published_us.value_or(WM_NO_TIME);
-    lines = extract_lines(tree).lines;
+    lines = extract_lines(tree, article.title).lines;
     trim_html_lines(lines, article);
   } else {
     TextArticle found = article.kind == InputKind::kMarkdown ? extract_markdown(decoded.text)

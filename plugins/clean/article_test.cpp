@@ -18,6 +18,8 @@
 namespace wiremill::clean {
 namespace {
 
+using std::string_view_literals::operator""sv;
+
 Article clean(std::string_view body, std::string_view content_type = "", Limits limits = {}) {
   HtmlTree tree;
   return extract({.body = body, .content_type = content_type}, limits, tree);
@@ -209,11 +211,10 @@ TEST(CleanCharset, Utf16WithMarkAndWithout) {
 }
 
 TEST(CleanCharset, InvalidUtf8IsRepairedAndZerosGo) {
-  const Article article =
-      clean(std::string_view("The caf\xc3\xa9 closed at ten, and the waiters we\xff"
-                             "nt home by t\0ram, tired but glad.",
-                             79),
-            "text/plain; charset=utf-8");
+  const Article article = clean(
+      "The caf\xc3\xa9 closed at ten, and the waiters we\xff"
+      "nt home by t\0ram, tired but glad."sv,
+      "text/plain; charset=utf-8");
   expect_sound(article);
   EXPECT_TRUE(article.repaired);
   EXPECT_EQ(article.text,

@@ -230,10 +230,10 @@ class Reader {
     size_t ahead = 0;
     for (int fill = 0; fill < 3; ++fill)
       if (mark(",", ahead) || mark("-", ahead) || mark("|", ahead) || mark("·", ahead) ||
-          mark("–", ahead) || mark("(", ahead) || word("at", ahead) || word("t", ahead) ||
-          word("um", ahead) || word("à", ahead) || word("kl", ahead) || word("alle", ahead) ||
-          word("ore", ahead) || word("om", ahead) || mark("•", ahead) || word("–", ahead) ||
-          word("—", ahead) || word("•", ahead))
+          mark("–", ahead) || mark("(", ahead) || mark("@", ahead) || word("at", ahead) ||
+          word("t", ahead) || word("um", ahead) || word("à", ahead) || word("kl", ahead) ||
+          word("alle", ahead) || word("ore", ahead) || word("om", ahead) || mark("•", ahead) ||
+          word("–", ahead) || word("—", ahead) || word("•", ahead))
         ++ahead;
     if (!number(ahead, 1, 2) || !number(ahead + 2, 2, 2)) return false;
     const bool colon = mark(":", ahead + 1) || word("h", ahead + 1);

@@ -1,9 +1,11 @@
 // Furniture words; see furniture.hpp. The sets are sorted once and searched by hash.
 #include "plugins/clean/furniture.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 namespace wiremill::clean {
 namespace {
@@ -33,6 +35,20 @@ constexpr std::array kOpenings = {
     "more from",
     "more about",
     "related:",
+    "related post",
+    "advert",
+    "auch auf",
+    "mehr zum",
+    "schon gelesen",
+    "le puede interesar",
+    "weitere informationen",
+    "das thema könnte",
+    "más noticias",
+    "crédits photo",
+    "beitragsbild",
+    "contact:",
+    "kontakt:",
+    "by submitting",
     "related stories",
     "related articles",
     "related topics",
@@ -609,6 +625,34 @@ bool is_furniture(std::string_view line, const Shape& shape) {
     if (extra <= 3) return true;
   }
   return false;
+}
+
+bool is_pitch(std::string_view line, const Shape& shape) {
+  if (shape.length > 500) return false;
+  const std::string lowered = lower(line);
+  const auto any = [&](std::initializer_list<std::string_view> words) {
+    return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+      return lowered.find(word) != std::string::npos;
+    });
+  };
+  if (any({"cookie"}))
+    return any({"this website uses", "this site uses", "we use cookies", "use of cookies",
+                "your consent", "your browser", "improve your experience", "diese website",
+                "cookies will be stored", "essential for the website", "cookies to ensure",
+                "nous utilisons", "ce site utilise", "utilizamos cookies", "utilizza",
+                "cookie policy"});
+  if (shape.length > 260) return false;
+  if (any({"newsletter", "inbox"}))
+    return any({"sign up", "subscribe", "signing up", "delivered", "abonnieren", "anmelden",
+                "inscrivez-vous", "abonnez-vous", "suscr", "iscriviti", "get the free",
+                "join our"});
+  if (any({"twitter", "facebook", "instagram", "telegram", "whatsapp", "youtube", "google news"}))
+    return any({"follow us", "follow me", "follow him", "follow her", "follow them", "like us on",
+                "find us on", "folgen sie", "folge uns", "suivez-nous", "síguenos", "seguici",
+                "siga-nos", "join us on", "join our", "únete", "subscribe to our", "подпи"});
+  return any({"all rights reserved", "may not be published, broadcast", "alle rechte vorbehalten",
+              "tous droits réservés", "todos los derechos reservados",
+              "your email address will not"});
 }
 
 bool opens_tail(std::string_view line, const Shape& shape) {

@@ -17,6 +17,10 @@ bool is_furniture(std::string_view line, const Shape& shape);
 // "Comments", "Most read").
 bool opens_tail(std::string_view line, const Shape& shape);
 
+// A sentence in which the page speaks of itself: its cookies, its newsletter, its accounts on
+// social networks. May be running text.
+bool is_pitch(std::string_view line, const Shape& shape);
+
 // What an element's class and id say of it.
 enum class Hint : uint8_t {
   kNone,

@@ -28,6 +28,9 @@ struct Block {
 
 constexpr float kDropPrice = 15;     // for leaving a child out of a container
 constexpr float kKeepShare = 0.72F;  // a child with this share of the sum replaces its parent
+constexpr float kClaimedKeepShare = 0.97F;
+constexpr float kStoryLetters = 400;  // prose enough to be the story under the page's headline
+constexpr float kLinkedShare = 0.3F;  // of its letters: more links than that make a list of links
 constexpr size_t kLineBytesMax = 1 << 20;
 
 float weight_of(const Line& line) {
@@ -167,13 +170,34 @@ enum class Strictness : uint8_t { kStrict, kLax };
 
 class Chooser {
  public:
-  Chooser(const HtmlTree& tree, const std::vector<Block>& blocks)
+  Chooser(const HtmlTree& tree, const std::vector<Block>& blocks, std::string_view title)
       : tree_(tree), nodes_(tree.nodes()), blocks_(blocks) {
+    const std::string wanted = fold(title);
+    for (const Block& block : blocks_) {
+      if (wanted.empty() || block.line.kind != LineKind::kHeading) continue;
+      if (fold(block.line.text) != wanted) continue;
+      headline_ = block.node;
+      break;
+    }
     prose_.assign(nodes_.size(), 0);
-    for (const Block& block : blocks_)
-      if (is_prose(block.line)) prose_[block.node] += static_cast<float>(block.line.shape.length);
-    for (size_t i = nodes_.size(); i-- > 1;)
-      if (nodes_[i].parent != kNoNode) prose_[nodes_[i].parent] += prose_[i];
+    letters_.assign(nodes_.size(), 0);
+    linked_.assign(nodes_.size(), 0);
+    quotes_.assign(nodes_.size(), 0);
+    for (const Block& block : blocks_) {
+      const auto letters = static_cast<float>(block.line.shape.length);
+      letters_[block.node] += letters;
+      linked_[block.node] += letters * block.line.link_share;
+      if (is_prose(block.line)) prose_[block.node] += letters;
+    }
+    for (size_t i = nodes_.size(); i-- > 1;) {
+      if (nodes_[i].tag == Tag::kQuote || nodes_[i].tag == Tag::kPre) ++quotes_[i];
+      const uint32_t parent = nodes_[i].parent;
+      if (parent == kNoNode) continue;
+      prose_[parent] += prose_[i];
+      letters_[parent] += letters_[i];
+      linked_[parent] += linked_[i];
+      quotes_[parent] += quotes_[i];
+    }
   }
 
   float prose() const { return prose_.empty() ? 0 : prose_[0]; }
@@ -214,7 +238,9 @@ class Chooser {
     const Hint hint = hint_of(attributes.class_, attributes.id);
     comments = hint == Hint::kComments;
     if (comments) return true;
-    return hint == Hint::kFurniture && strictness == Strictness::kStrict;
+    // A post quoted from elsewhere stands in a box that is called social.
+    return hint == Hint::kFurniture && strictness == Strictness::kStrict &&
+           (quotes_[index] == 0 || node.tag == Tag::kList);
   }
 
   void mark_excluded(Strictness strictness) {
@@ -260,12 +286,23 @@ class Chooser {
     for (;;) {
       uint32_t best = kNoNode;
       float best_sum = 0;
+      uint32_t titled = kNoNode;  // an <article> that holds the headline
       for (uint32_t child = at + 1; child < nodes_[at].end; child = nodes_[child].end) {
         if (nodes_[child].tag == Tag::kText || excluded_[child]) continue;
         const float sum = sum_[child] * claim(child);
         if (sum > best_sum) best_sum = sum, best = child;
+        if (nodes_[child].tag == Tag::kArticle && child < headline_ &&
+            headline_ < nodes_[child].end && sum_[child] > kStoryLetters)
+          titled = child;
       }
-      if (best == kNoNode || best_sum < kKeepShare * sum_[at]) return at;
+      // Several stories on one page: the one under the page's own headline.
+      if (titled != kNoNode) {
+        at = titled;
+        continue;
+      }
+      // What calls itself the story's body is left only for a child that holds all of it.
+      const float keep = claim(at) > 1.2F ? kClaimedKeepShare : kKeepShare;
+      if (best == kNoNode || best_sum < keep * sum_[at]) return at;
       // A single paragraph is no container.
       if (nodes_[best].tag == Tag::kParagraph || nodes_[best].tag == Tag::kListItem) return at;
       at = best;
@@ -283,7 +320,7 @@ class Chooser {
       const Tag tag = nodes_[i].tag;
       if (!is_block(tag) || tag == Tag::kHeading || tag == Tag::kHeading1 || tag == Tag::kParagraph)
         continue;
-      if (sum_[i] < -kDropPrice) {
+      if (sum_[i] < -kDropPrice && linked_[i] > kLinkedShare * letters_[i]) {
         std::fill(dropped.begin() + (i - begin), dropped.begin() + (nodes_[i].end - begin),
                   uint8_t{1});
         i = nodes_[i].end - 1;
@@ -302,7 +339,10 @@ class Chooser {
   const HtmlTree& tree_;
   const std::vector<HtmlNode>& nodes_;
   const std::vector<Block>& blocks_;
-  std::vector<float> prose_;  // by node: letters of prose under it
+  uint32_t headline_ = kNoNode;  // the heading that says the page's title
+  // By node, of what stands under it.
+  std::vector<float> prose_, letters_, linked_;
+  std::vector<uint32_t> quotes_;
   std::vector<float> sum_;
   std::vector<uint8_t> excluded_;
 };
@@ -315,10 +355,10 @@ float letters_of(const HtmlArticle& article) {
 
 }  // namespace
 
-HtmlArticle extract_lines(const HtmlTree& tree) {
+HtmlArticle extract_lines(const HtmlTree& tree, std::string_view title) {
   if (tree.nodes().empty()) return {};
   const std::vector<Block> blocks = BlockMaker(tree).make();
-  Chooser chooser(tree, blocks);
+  Chooser chooser(tree, blocks, title);
   HtmlArticle strict = chooser.choose(Strictness::kStrict);
   const float letters = letters_of(strict);
   if (letters >= 500 || letters >= 0.5F * chooser.prose()) return strict;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plugins/clean/html_tree.hpp"
@@ -14,6 +15,7 @@ struct HtmlArticle {
   uint32_t container = kNoNode;
 };
 
-HtmlArticle extract_lines(const HtmlTree& tree);
+// `title` tells the story from its neighbours where a page holds several; it may be empty.
+HtmlArticle extract_lines(const HtmlTree& tree, std::string_view title);
 
 }  // namespace wiremill::clean

@@ -22,7 +22,8 @@ namespace wiremill::clean {
 namespace {
 
 constexpr size_t kTitleReach = 14;  // lines above the story in which the headline is sought
-constexpr float kTailPenalty = 260;
+constexpr float kTailPenalty = 400;
+constexpr uint32_t kFirmLength = 220;  // a line this long needs no neighbours to be believed
 constexpr size_t kLineBytesMax = 1 << 20;
 
 bool is_bullet(std::string_view raw) {
@@ -102,12 +103,13 @@ std::vector<Scored> score(const std::vector<Line>& lines) {
   std::unordered_map<std::string_view, uint32_t> seen;
   for (const Line& line : lines) ++seen[line.text];
   std::vector<Scored> scored(lines.size());
+  std::vector<float> contextual(lines.size(), 1);
   for (size_t i = 0; i < lines.size(); ++i) {
     const Line& line = lines[i];
     const Shape& shape = line.shape;
     Scored& out = scored[i];
     const auto length = static_cast<float>(std::min<uint32_t>(shape.length, 800));
-    out.furniture = is_furniture(line.text, shape);
+    out.furniture = is_furniture(line.text, shape) || is_pitch(line.text, shape);
     out.repeated = seen[line.text] > 1 && shape.words > 1;
     out.tail = opens_tail(line.text, shape);
     out.date = !out.furniture && is_date_line(line);
@@ -131,8 +133,19 @@ std::vector<Scored> score(const std::vector<Line>& lines) {
     else if (shape.ends_colon)
       out.weight = -4;
     else
-      out.weight = shape.words <= 3 ? -14.0F : -12.0F;
+      out.weight = shape.words <= 3 ? -24.0F : -20.0F;
   }
+  // A teaser is a sentence among links; a story's sentences stand together.
+  const auto reads = [&](size_t i) {
+    return i < lines.size() && scored[i].weight > 0 ? (lines[i].shape.length >= 60 ? 1.0F : 0.6F)
+                                                    : 0.0F;
+  };
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (scored[i].weight <= 0 || lines[i].shape.length >= kFirmLength) continue;
+    const float around = reads(i - 1) + reads(i + 1) + 0.5F * (reads(i - 2) + reads(i + 2));
+    contextual[i] = std::min(1.0F, 0.2F + 0.4F * around);
+  }
+  for (size_t i = 0; i < lines.size(); ++i) scored[i].weight *= contextual[i];
   return scored;
 }
 

@@ -84,7 +84,7 @@ def speed(results):
     seconds = sum(row[1] for row in results.values()) / 1e9
     size = sum(row[2] for row in results.values())
     return (f"{len(results) / seconds:.0f} pages/s, {size / seconds / 1e6:.1f} MB/s, "
-            f"{size / len(results) / 1000:.0f} KB a page, one thread")
+            f"{size / len(results) / 1000:.0f} KB a page, one thread's processor time")
 
 
 def report(name, pages, scorer):
