@@ -1,0 +1,19 @@
+// How good a model is: names found exactly, by type, and how far its confidence may be believed.
+// Called by the training programs; one thread.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "plugins/entities/tagger.hpp"
+#include "plugins/entities/train/corpus.hpp"
+
+namespace wiremill::entities {
+
+// Prints precision, recall and F1 by type, the share of right mentions by confidence, and tokens a
+// second. `fold_events`: an EVENT found counts as MISC (for sets that do not tell them apart).
+void measure(const Tagger& tagger, const std::vector<Example>& examples, bool fold_events,
+             const std::string& title, bool list_errors = false);
+
+}  // namespace wiremill::entities
