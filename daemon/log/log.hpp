@@ -17,6 +17,8 @@
 
 namespace wiremill {
 
+class FileSystem;  // daemon/log/file.hpp
+
 enum class Durability {
   Always,    // fdatasync before a record counts as durable
   Interval,  // written at once, fdatasync every sync_interval_ms
@@ -24,12 +26,13 @@ enum class Durability {
 };
 
 struct LogOptions {
-  std::string directory;               // made if missing; its parent must exist
-  std::string name;                    // "intake" or "result": stands in the segments' headers
-  int64_t segment_bytes = 64 << 20;    // a larger record gets a segment of its own
+  std::string directory;             // made if missing; its parent must exist
+  std::string name;                  // "intake" or "result", in the segments' headers; <= 16 bytes
+  int64_t segment_bytes = 64 << 20;  // >= 8 KiB; a larger record gets a segment of its own
   int64_t queue_bytes_max = 64 << 20;  // appended but not yet durable
   Durability durability = Durability::Always;
   int64_t sync_interval_ms = 50;
+  FileSystem* files = nullptr;  // where not the kernel's, which tests replace
 };
 
 // A record as a reader gets it. `damaged`: its bytes failed their checksum; the payload is empty.
@@ -43,7 +46,7 @@ struct LogStatistics {
   uint64_t first = 1;    // oldest sequence kept
   uint64_t durable = 0;  // newest durable sequence; first - 1 where there is none
   uint64_t epoch = 1;    // raised by an unclean start without Durability::Always
-  uint64_t bytes = 0;    // in all segments
+  uint64_t bytes = 0;    // in all segments, without what is zeroed ahead
   uint64_t groups = 0, syncs = 0;
   uint64_t torn_bytes = 0;       // cut from the tail when the log was opened
   uint64_t damaged_records = 0;  // found so far
@@ -54,15 +57,16 @@ class LogReader;
 class Log {
  public:
   // Opens or makes the log, recovers its tail and starts the writer thread. Errors: Locked (another
-  // process holds the directory), Io, Unsupported (a format version of the future), Damaged (a
-  // header that fits no format).
+  // process holds the directory), Io, Config (options out of range), Unsupported (a format version
+  // of the future), Damaged (a header that fits no format, or another log's).
   static Result<std::unique_ptr<Log>> open(const LogOptions& options);
   // Syncs what was appended and marks a clean end.
   ~Log();
 
   // Queues a record and gives it the next sequence. Any thread; sequences are in the order of the
-  // calls. Errors: Busy (queue_bytes_max are waiting: try again after the next durable report), Io
-  // (the log could not be written and is read-only from now on).
+  // calls. Where nothing waits, a record larger than queue_bytes_max is taken, too. Errors: Busy
+  // (queue_bytes_max are waiting: try again after the next durable report), TooLarge (over 1 GiB),
+  // Io (the log could not be written and is read-only from now on).
   Result<uint64_t> append(std::string payload);
 
   // The newest durable sequence. Any thread.
@@ -84,6 +88,7 @@ class Log {
   std::unique_ptr<LogReader> reader(uint64_t sequence) const;
 
   // Removes whole segments all of whose records are below `sequence`; the newest segment stays.
+  // Errors: Io.
   Status remove_below(uint64_t sequence);
 
   LogStatistics statistics() const;

@@ -1,0 +1,63 @@
+// The narrow seam between the log and the disk: everything that the log does to files goes through
+// here, so that a test can stand in for the kernel, record what was written and synced, lose what
+// was not, and let any call fail. Used by daemon/log alone.
+//
+// Any thread; one File may be read by several threads, and be written by one at the same time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/error.hpp"
+
+namespace wiremill {
+
+class File {
+ public:
+  virtual ~File() = default;
+  // All of `bytes`; grows the file where they go past its end. Errors: Io.
+  virtual Status write_at(int64_t offset, std::string_view bytes) = 0;
+  // Up to `size` bytes; fewer only at the end of the file. Errors: Io.
+  virtual Result<size_t> read_at(int64_t offset, char* into, size_t size) const = 0;
+  // fdatasync: the bytes and the size are on the medium. Errors: Io.
+  virtual Status sync() = 0;
+  // Reserves space for `size` bytes and makes the file that long. Errors: Io.
+  virtual Status allocate(int64_t size) = 0;
+  virtual Status truncate(int64_t size) = 0;
+  virtual Result<int64_t> size() const = 0;
+};
+
+// Held as long as it lives.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
+enum class OpenMode { Read, Write, Create };  // Create: read and write, emptied where it exists
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  // Ok where it exists already.
+  virtual Status make_directory(const std::string& path) = 0;
+  // File names without their directory, in no order.
+  virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  // Errors: NotFound, Io.
+  virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  // Replaces `to`.
+  virtual Status rename(const std::string& from, const std::string& to) = 0;
+  // Ok where it is gone already.
+  virtual Status remove(const std::string& path) = 0;
+  // Creations, renames and removals in it are on the medium.
+  virtual Status sync_directory(const std::string& path) = 0;
+  // Errors: Locked (at once, without waiting), Io.
+  virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
+};
+
+// The kernel's. Lives as long as the program.
+FileSystem& real_file_system();
+
+}  // namespace wiremill

@@ -1,0 +1,74 @@
+// Reading and writing MARK: daemon/log/mark.hpp. 48 bytes, little-endian: magic "WMLOGMRK", flags
+// (1 clean, 2 always), CRC-32C of the other 44 bytes, epoch, next, segment, end.
+#include "daemon/log/mark.hpp"
+
+#include <cstring>
+#include <string_view>
+
+#include "daemon/base/hash.hpp"
+
+namespace wiremill {
+namespace {
+
+constexpr char kMagic[] = "WMLOGMRK";
+constexpr uint32_t kClean = 1;
+constexpr uint32_t kAlways = 2;
+
+struct Bytes {
+  char magic[8];
+  uint32_t flags;
+  uint32_t crc;
+  uint64_t epoch, next, segment;
+  int64_t end;
+};
+static_assert(sizeof(Bytes) == 48);
+
+std::string_view view_of(const Bytes& bytes) {
+  return {reinterpret_cast<const char*>(&bytes), sizeof bytes};
+}
+
+uint32_t crc_of(Bytes bytes) {
+  bytes.crc = 0;
+  return crc32c(view_of(bytes));
+}
+
+}  // namespace
+
+Result<std::optional<LogMark>> read_mark(FileSystem& files, const std::string& directory) {
+  const auto file = files.open(directory + "/MARK", OpenMode::Read);
+  if (!file && file.error().code == ErrorCode::NotFound) return std::nullopt;
+  if (!file) return tl::unexpected(file.error());
+  Bytes bytes{};
+  const auto got = (*file)->read_at(0, reinterpret_cast<char*>(&bytes), sizeof bytes);
+  if (!got) return tl::unexpected(got.error());
+  if (std::memcmp(bytes.magic, kMagic, sizeof bytes.magic) != 0 || bytes.crc != crc_of(bytes))
+    return std::nullopt;
+  return LogMark{.clean = (bytes.flags & kClean) != 0,
+                 .always = (bytes.flags & kAlways) != 0,
+                 .epoch = bytes.epoch,
+                 .next = bytes.next,
+                 .segment = bytes.segment,
+                 .end = bytes.end};
+}
+
+Status write_mark(FileSystem& files, const std::string& directory, const LogMark& mark) {
+  Bytes bytes{.magic = {},
+              .flags = (mark.clean ? kClean : 0) | (mark.always ? kAlways : 0),
+              .crc = 0,
+              .epoch = mark.epoch,
+              .next = mark.next,
+              .segment = mark.segment,
+              .end = mark.end};
+  std::memcpy(bytes.magic, kMagic, sizeof bytes.magic);
+  bytes.crc = crc_of(bytes);
+
+  const std::string temporary = directory + "/MARK.tmp";
+  const auto file = files.open(temporary, OpenMode::Create);
+  if (!file) return tl::unexpected(file.error());
+  WM_TRY((*file)->write_at(0, view_of(bytes)));
+  WM_TRY((*file)->sync());
+  WM_TRY(files.rename(temporary, directory + "/MARK"));
+  return files.sync_directory(directory);
+}
+
+}  // namespace wiremill

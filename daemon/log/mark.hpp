@@ -1,0 +1,28 @@
+// The file MARK in a log's directory: how the log was last left. Written when the log is opened
+// (not clean) and when it is closed in order (clean); replaced whole by a rename, so it is always
+// one or the other. Called while a log opens and closes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "daemon/base/error.hpp"
+#include "daemon/log/file.hpp"
+
+namespace wiremill {
+
+struct LogMark {
+  bool clean = false;
+  bool always = false;  // written under Durability::Always
+  uint64_t epoch = 1;
+  uint64_t next = 1;     // every sequence below this one was given out
+  uint64_t segment = 0;  // clean: first sequence of the newest segment …
+  int64_t end = 0;       // … and where its synced records end
+};
+
+// nullopt where there is none, or its checksum is wrong. Errors: Io.
+Result<std::optional<LogMark>> read_mark(FileSystem& files, const std::string& directory);
+Status write_mark(FileSystem& files, const std::string& directory, const LogMark& mark);
+
+}  // namespace wiremill
