@@ -1,0 +1,40 @@
+// Is this a document, and which? What the intake decides from a submitted frame alone. Any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "daemon/base/error.hpp"
+#include "daemon/base/hash.hpp"
+#include "wiremill/v1/document.pb.h"
+
+namespace wiremill {
+
+enum class DocumentFormat { Unknown, Protobuf, Json };
+
+// From a content type: "application/x-protobuf", "application/json", "json", with any parameters.
+DocumentFormat document_format(std::string_view content_type);
+
+struct Content {
+  std::string bytes;  // the Document, serialised
+  std::string id;     // as submitted
+  Hash128 hash;       // over all that was submitted but the id
+};
+
+// What is wrong with a frame, and the id where it was found.
+struct BadContent {
+  Error error;
+  std::string id;
+};
+
+// Errors: TooLarge (the frame, or a field over its own limit); Malformed with the position;
+// Unsupported (Document.content_type is none of text/plain, text/html, application/xhtml+xml,
+// text/markdown).
+tl::expected<Content, BadContent> read_content(std::string_view frame, DocumentFormat format,
+                                               size_t document_bytes_max);
+
+// The hash of the fields source, uri, title, body, content_type, published and attributes, each
+// preceded by its length, the attributes sorted by name.
+Hash128 content_hash(const v1::Document& document);
+
+}  // namespace wiremill

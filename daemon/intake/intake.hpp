@@ -1,0 +1,76 @@
+// The way in: documents from ZeroMQ sockets to the intake log, acknowledged once they are on disk.
+// Messages: proto/wiremill/v1/intake.proto. Made and destroyed by main; works on the io thread.
+//
+// Main calls SocketLoop::wake() from the intake log's durable listener; the intake then answers
+// what became durable.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "daemon/base/error.hpp"
+
+namespace wiremill {
+
+class Log;
+class SocketLoop;
+
+struct IntakeOptions {
+  std::string endpoint = "tcp://127.0.0.1:5750";
+  std::string firehose_endpoint;  // empty: none
+  std::string ledger_directory;   // what must survive a restart beside the log
+  int64_t document_bytes_max = 10 << 20;
+  uint32_t credit = 4096;                // unacknowledged documents of one session
+  uint32_t bare_outstanding_max = 1024;  // unanswered bare messages of one connection
+  uint32_t retry_after_ms = 100;         // said with BUSY
+  size_t clients_max = 4096;             // connections, and sessions, that are remembered
+  int64_t idempotency_window_ms = 24 * 3600 * 1000;
+  uint64_t idempotency_documents_max = 2'000'000;
+};
+
+// Counted where it happens, read from any thread.
+struct IntakeCounters {
+  static constexpr size_t kCodes = 12;  // Nack.Code
+  std::atomic<uint64_t> accepted{0}, accepted_bytes{0};
+  std::atomic<uint64_t> repeats{0};
+  std::array<std::atomic<uint64_t>, kCodes> refused{};  // by Nack.Code, firehose included
+  std::atomic<uint64_t> firehose_accepted{0}, firehose_dropped{0};
+  std::atomic<uint64_t> replies_dropped{0};           // the peer did not read, or is gone
+  std::atomic<uint64_t> damaged_records{0};           // skipped when the intake was opened
+  std::atomic<uint64_t> connections{0}, sessions{0};  // remembered now
+  std::atomic<uint64_t> waiting{0};                   // taken or refused, answer not yet due
+};
+
+class Intake {
+ public:
+  // Reads what the log has above the ledger, binds the sockets and adds them to the loop, which is
+  // not started yet. `log` gets no records from anybody else; both outlive the intake. Errors: as
+  // bind_socket(), and Io, Locked, Damaged for the ledger.
+  static Result<std::unique_ptr<Intake>> open(const IntakeOptions& options, SocketLoop& loop,
+                                              Log& log);
+  // After the loop has stopped. Writes the ledger's checkpoint.
+  ~Intake();
+
+  std::string endpoint() const;
+  std::string firehose_endpoint() const;  // empty where there is none
+
+  // From now on documents are refused with SHUTTING_DOWN; answers that are due still go out.
+  // Drained when counters().waiting is 0. Any thread.
+  void stop_accepting();
+
+  const IntakeCounters& counters() const;
+  // Intake records above this one are needed at the next start: keep their segments. Any thread.
+  uint64_t records_needed_above() const;
+  // Ok, or why the ledger is no longer written. Any thread.
+  Status health() const;
+
+ private:
+  class Impl;
+  explicit Intake(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wiremill
