@@ -1,0 +1,60 @@
+// The way out: results from the result log to subscribers. The replay ROUTER is the reliable one:
+// it reads the log from wherever a subscriber wants and goes on past the head. The XPUB is live and
+// best effort. Messages: proto/wiremill/v1/replay.proto. Made and destroyed by main; works on the
+// io thread.
+//
+// Main calls SocketLoop::wake() from the result log's durable listener.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "daemon/base/error.hpp"
+
+namespace wiremill {
+
+class Log;
+class SocketLoop;
+
+struct FeedOptions {
+  std::string endpoint = "tcp://127.0.0.1:5751";         // XPUB
+  std::string replay_endpoint = "tcp://127.0.0.1:5752";  // ROUTER
+  int64_t heartbeat_ms = 1000;
+  size_t subscribers_max = 1024;   // streams of the replay endpoint
+  int feed_messages_max = 10'000;  // per XPUB subscriber; what comes beyond is lost to it
+  int replay_messages_max = 1000;  // per stream in its pipe; the rest waits in the log
+};
+
+// Counted where it happens, read from any thread.
+struct FeedCounters {
+  std::atomic<uint64_t> published{0};      // records given to the XPUB
+  std::atomic<uint64_t> replayed{0};       // items sent by replay
+  std::atomic<uint64_t> refused{0};        // fetches answered with an error
+  std::atomic<uint64_t> vanished{0};       // streams whose peer was gone
+  std::atomic<uint64_t> subscribers{0};    // streams now
+  std::atomic<uint64_t> subscriptions{0};  // different topics subscribed to at the XPUB now
+  std::atomic<uint64_t> read_errors{0};
+};
+
+class Feed {
+ public:
+  // Binds the sockets and adds them to the loop, which is not started yet. Both outlive the feed.
+  // Errors: as bind_socket().
+  static Result<std::unique_ptr<Feed>> open(const FeedOptions& options, SocketLoop& loop,
+                                            const Log& results);
+  // After the loop has stopped.
+  ~Feed();
+
+  std::string endpoint() const;
+  std::string replay_endpoint() const;
+  const FeedCounters& counters() const;
+
+ private:
+  class Impl;
+  explicit Feed(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wiremill
