@@ -1,0 +1,407 @@
+// Results out, through raw sockets and through the client.
+#include "daemon/feed/feed.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "daemon/log/log.hpp"
+#include "daemon/sockets/socket_loop.hpp"
+#include "wiremill/client.hpp"
+#include "wiremill/v1/record.pb.h"
+#include "wiremill/v1/replay.pb.h"
+
+namespace wiremill {
+namespace {
+
+using std::chrono::milliseconds;
+using From = ReplayClientOptions::From;
+using Kind = ReplayEvent::Kind;
+
+class FeedTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    static int count = 0;
+    directory_ = std::filesystem::temp_directory_path() /
+                 ("wiremill_feed_" + std::to_string(::getpid()) + "_" + std::to_string(++count));
+    std::filesystem::remove_all(directory_);
+    std::filesystem::create_directories(directory_);
+    options_.endpoint = options_.replay_endpoint = "tcp://127.0.0.1:*";
+    options_.heartbeat_ms = 100;
+    log_options_.directory = directory_ / "result";
+    log_options_.name = "result";
+    log_options_.segment_bytes = 64 << 10;
+  }
+  void TearDown() override {
+    stop();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void start() {
+    auto opened = Log::open(log_options_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    log_ = std::move(*opened);
+    loop_ = SocketLoop::make().value();
+    log_->on_durable([this](uint64_t) { loop_->wake(); });
+    auto made = Feed::open(options_, *loop_, *log_);
+    ASSERT_TRUE(made) << made.error().message;
+    feed_ = std::move(*made);
+    options_.endpoint = feed_->endpoint();
+    options_.replay_endpoint = feed_->replay_endpoint();
+    loop_->start();
+  }
+  void stop() {
+    if (!loop_) return;
+    loop_->stop();
+    feed_.reset();
+    log_.reset();
+    loop_.reset();
+  }
+
+  // Sequence n stands on topic "en/a/" or, each third, "de/b/", accepted at n milliseconds.
+  void append(uint64_t from, uint64_t to, size_t text_bytes = 100) {
+    for (uint64_t sequence = from; sequence <= to; ++sequence) {
+      v1::Result result;
+      result.set_sequence(sequence);
+      result.set_text(std::string(text_bytes, 't'));
+      v1::ResultRecord record;
+      record.set_result(result.SerializeAsString());
+      record.set_topic(sequence % 3 == 0 ? "de/b/" : "en/a/");
+      record.set_previous(sequence - 1);
+      record.set_accepted_at_us(static_cast<int64_t>(sequence) * 1000);
+      record.set_status(v1::Result::PROCESSED);
+      for (;;) {
+        const auto appended = log_->append(record.SerializeAsString());
+        if (appended) {
+          ASSERT_EQ(*appended, sequence);
+          break;
+        }
+        ASSERT_EQ(appended.error().code, ErrorCode::Busy);
+        ASSERT_TRUE(log_->flush());
+      }
+    }
+    ASSERT_TRUE(log_->flush());
+  }
+
+  std::unique_ptr<ReplayClient> client(From from, bool follow = true, uint64_t at = 1,
+                                       std::vector<std::string> topics = {},
+                                       uint32_t credit = 1000) {
+    ReplayClientOptions options;
+    options.endpoint = options_.replay_endpoint;
+    options.from = from;
+    options.sequence = at;
+    options.time_us = static_cast<int64_t>(at);
+    options.follow = follow;
+    options.topics = std::move(topics);
+    options.credit = credit;
+    std::string error;
+    auto made = ReplayClient::connect(options, error);
+    EXPECT_NE(made, nullptr) << error;
+    return made;
+  }
+
+  // The next event; fails where none comes for a long time.
+  static ReplayEvent next(ReplayClient& client) {
+    ReplayEvent event;
+    EXPECT_TRUE(client.poll(milliseconds(30'000), event));
+    return event;
+  }
+  static void expect_results(ReplayClient& client, uint64_t from, uint64_t to) {
+    for (uint64_t sequence = from; sequence <= to;) {
+      const ReplayEvent event = next(client);
+      if (event.kind == Kind::Head) continue;
+      ASSERT_EQ(event.kind, Kind::Result) << event.message;
+      ASSERT_EQ(event.sequence, sequence);
+      v1::Result result;
+      ASSERT_TRUE(result.ParseFromString(event.result));
+      ASSERT_EQ(result.sequence(), sequence);
+      EXPECT_EQ(event.status, ReplayEvent::Status::Processed);
+      EXPECT_EQ(event.previous, sequence - 1);
+      ++sequence;
+    }
+  }
+
+  std::filesystem::path directory_;
+  FeedOptions options_;
+  LogOptions log_options_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<SocketLoop> loop_;
+  std::unique_ptr<Feed> feed_;
+};
+
+// A DEALER that says just what it is told to.
+class RawSubscriber {
+ public:
+  RawSubscriber(const std::string& endpoint, zmq::socket_type type) : socket_(context_, type) {
+    socket_.set(zmq::sockopt::linger, 0);
+    socket_.set(zmq::sockopt::rcvtimeo, 30'000);
+    if (type == zmq::socket_type::sub) socket_.set(zmq::sockopt::subscribe, "");
+    socket_.connect(endpoint);
+  }
+  void request(const v1::ReplayRequest& request) {
+    socket_.send(zmq::str_buffer("WM1"), zmq::send_flags::sndmore);
+    socket_.send(zmq::buffer(request.SerializeAsString()), zmq::send_flags::none);
+  }
+  void fetch(uint64_t sequence, uint32_t credit, uint64_t stream = 1) {
+    v1::ReplayRequest request_;
+    request_.mutable_fetch()->set_sequence(sequence);
+    request_.mutable_fetch()->set_credit(credit);
+    request_.mutable_fetch()->set_follow(true);
+    request_.mutable_fetch()->set_stream(stream);
+    request(request_);
+  }
+  std::vector<std::string> receive() {
+    std::vector<std::string> frames;
+    zmq::message_t frame;
+    do {
+      if (!socket_.recv(frame)) return {};
+      frames.push_back(frame.to_string());
+    } while (frame.more());
+    return frames;
+  }
+  v1::ReplayReply reply() {
+    const std::vector<std::string> frames = receive();
+    v1::ReplayReply reply;
+    EXPECT_GE(frames.size(), 2U);
+    if (frames.size() >= 2) {
+      EXPECT_TRUE(reply.ParseFromString(frames[1]));
+    }
+    return reply;
+  }
+  zmq::socket_t& socket() { return socket_; }
+
+ private:
+  zmq::context_t context_;
+  zmq::socket_t socket_;
+};
+
+TEST_F(FeedTest, ReplaysFromTheFirstAndEndsAtTheHead) {
+  start();
+  append(1, 3000);
+  const auto subscriber = client(From::First, false);
+  expect_results(*subscriber, 1, 3000);
+  const ReplayEvent head = next(*subscriber);
+  EXPECT_EQ(head.kind, Kind::Head);
+  EXPECT_EQ(head.sequence, 3000U);
+  EXPECT_TRUE(subscriber->done());
+  ReplayEvent event;
+  EXPECT_FALSE(subscriber->poll(milliseconds(1000), event));
+  while (feed_->counters().subscribers > 0) std::this_thread::yield();
+}
+
+TEST_F(FeedTest, FollowsFromTheMiddleAndFromNow) {
+  start();
+  append(1, 1000);
+  const auto middle = client(From::Sequence, true, 501);
+  const auto live = client(From::Live);
+  const ReplayEvent head = next(*live);
+  EXPECT_EQ(head.kind, Kind::Head);
+  EXPECT_EQ(head.sequence, 1000U);
+  std::thread writer([&] { append(1001, 5000); });
+  expect_results(*middle, 501, 5000);
+  expect_results(*live, 1001, 5000);
+  writer.join();
+}
+
+TEST_F(FeedTest, FetchesByTime) {
+  start();
+  append(1, 2000);
+  for (const uint64_t ms : {0, 1, 777, 1999, 2000}) {
+    const auto subscriber = client(From::Time, false, ms * 1000);
+    EXPECT_EQ(next(*subscriber).sequence, std::max<uint64_t>(1, ms));
+  }
+  const auto between = client(From::Time, false, 777'001);
+  EXPECT_EQ(next(*between).sequence, 778U);
+  const auto future = client(From::Time, true, 9'000'000);
+  EXPECT_EQ(next(*future).kind, Kind::Head);
+  append(2001, 2001);
+  EXPECT_EQ(next(*future).sequence, 2001U);
+}
+
+TEST_F(FeedTest, FiltersByTopic) {
+  start();
+  append(1, 900);
+  const auto german = client(From::First, false, 1, {"de/", "fr/"});
+  for (uint64_t sequence = 3; sequence <= 900; sequence += 3) {
+    const ReplayEvent event = next(*german);
+    ASSERT_EQ(event.sequence, sequence);
+    EXPECT_EQ(event.topic, "de/b/");
+  }
+  EXPECT_EQ(next(*german).kind, Kind::Head);
+  const auto none = client(From::First, false, 1, {"xx/"});
+  EXPECT_EQ(next(*none).kind, Kind::Head);
+}
+
+TEST_F(FeedTest, SendsNoMoreThanTheCredit) {
+  start();
+  append(1, 100);
+  RawSubscriber subscriber(options_.replay_endpoint, zmq::socket_type::dealer);
+  subscriber.fetch(1, 10, 42);
+  const auto items_until_alive = [&] {  // the heartbeat comes behind what was sent
+    std::vector<uint64_t> items;
+    for (;;) {
+      const v1::ReplayReply reply = subscriber.reply();
+      EXPECT_EQ(reply.stream(), 42U);
+      if (!reply.has_item()) return items;
+      items.push_back(reply.item().header().sequence());
+    }
+  };
+  EXPECT_EQ(items_until_alive().size(), 10U);
+  EXPECT_TRUE(items_until_alive().empty());
+  v1::ReplayRequest more;
+  more.mutable_credit()->set_more(5);
+  subscriber.request(more);
+  std::vector<uint64_t> items;
+  while (items.empty()) items = items_until_alive();
+  EXPECT_EQ(items, (std::vector<uint64_t>{11, 12, 13, 14, 15}));
+  // A new FETCH replaces the stream and its credit.
+  subscriber.fetch(50, 1, 43);
+  v1::ReplayReply reply;
+  do {
+    reply = subscriber.reply();
+  } while (reply.stream() != 43);
+  EXPECT_EQ(reply.item().header().sequence(), 50U);
+  EXPECT_EQ(feed_->counters().subscribers, 1U);
+}
+
+TEST_F(FeedTest, ASlowSubscriberStallsNobody) {
+  options_.replay_messages_max = 10;
+  start();
+  RawSubscriber slow(options_.replay_endpoint, zmq::socket_type::dealer);
+  slow.fetch(1, 1'000'000);  // and then reads nothing
+  const auto quick = client(From::First);
+  constexpr uint64_t kResults = 2000;  // 40 MB: more than the slow one's buffers take
+  std::thread writer([&] { append(1, kResults, 20'000); });
+  expect_results(*quick, 1, kResults);
+  writer.join();
+  // It has lost nothing by that.
+  for (uint64_t sequence = 1; sequence <= kResults;) {
+    const v1::ReplayReply reply = slow.reply();
+    if (!reply.has_item()) continue;
+    ASSERT_EQ(reply.item().header().sequence(), sequence++);
+  }
+}
+
+TEST_F(FeedTest, TheClientGoesOnThroughARestartWithoutGapOrRepeat) {
+  start();
+  append(1, 500);
+  const auto all = client(From::First);
+  const auto live = client(From::Live);
+  EXPECT_EQ(next(*live).kind, Kind::Head);
+  expect_results(*all, 1, 300);
+  stop();
+  ReplayEvent event;
+  while (all->poll(milliseconds(10), event)) ASSERT_EQ(event.kind, Kind::Result);
+  const uint64_t seen = event.sequence;
+  ASSERT_GE(seen, 300U);
+  EXPECT_TRUE(all->disconnected_for().has_value());
+  start();
+  append(501, 800);
+  expect_results(*all, seen + 1, 800);
+  expect_results(*live, 501, 800);
+}
+
+TEST_F(FeedTest, WhatIsNoLongerKeptIsLagged) {
+  start();
+  append(1, 5000);
+  ASSERT_TRUE(log_->remove_below(3000));
+  const uint64_t first = log_->statistics().first;
+  ASSERT_GT(first, 1U);
+  const auto subscriber = client(From::Sequence, true, 10);
+  const ReplayEvent lagged = next(*subscriber);
+  EXPECT_EQ(lagged.kind, Kind::Lagged);
+  EXPECT_EQ(lagged.lagged_from, 10U);
+  EXPECT_EQ(lagged.lagged_to, first - 1);
+  expect_results(*subscriber, first, 5000);
+  const auto by_time = client(From::Time, true, 0);
+  EXPECT_EQ(next(*by_time).sequence, first);
+}
+
+TEST_F(FeedTest, ADamagedRecordComesAsDeadToEverybody) {
+  start();
+  append(1, 1);
+  ASSERT_TRUE(log_->append("\xff\xff no record"));
+  append(3, 4);
+  const auto subscriber = client(From::First, false, 1, {"xx/"});
+  const ReplayEvent event = next(*subscriber);
+  EXPECT_EQ(event.sequence, 2U);
+  EXPECT_EQ(event.status, ReplayEvent::Status::Dead);
+  v1::Result result;
+  ASSERT_TRUE(result.ParseFromString(event.result));
+  EXPECT_EQ(result.sequence(), 2U);
+  EXPECT_EQ(result.status(), v1::Result::DEAD);
+  EXPECT_EQ(result.failure().stage(), "log");
+  EXPECT_EQ(result.failure().code(), "LOG_DAMAGED");
+  EXPECT_EQ(next(*subscriber).kind, Kind::Head);
+}
+
+TEST_F(FeedTest, RefusesJunkAndTooManySubscribers) {
+  options_.subscribers_max = 2;
+  start();
+  const auto one = client(From::Live);
+  const auto two = client(From::Live);
+  EXPECT_EQ(next(*one).kind, Kind::Head);
+  EXPECT_EQ(next(*two).kind, Kind::Head);
+  const auto three = client(From::Live);
+  const ReplayEvent refused = next(*three);
+  EXPECT_EQ(refused.kind, Kind::Error);
+  EXPECT_EQ(refused.code, "TOO_MANY");
+  EXPECT_TRUE(three->done());
+  RawSubscriber raw(options_.replay_endpoint, zmq::socket_type::dealer);
+  raw.socket().send(zmq::str_buffer("junk"), zmq::send_flags::none);
+  EXPECT_EQ(raw.reply().error().code(), "MALFORMED");
+  v1::ReplayRequest many;
+  for (int i = 0; i < 1000; ++i) many.mutable_fetch()->add_topic_prefixes("x");
+  raw.request(many);
+  EXPECT_TRUE(raw.reply().has_error());
+  raw.request(v1::ReplayRequest());
+  EXPECT_EQ(raw.reply().error().code(), "MALFORMED");
+}
+
+TEST_F(FeedTest, VanishedSubscribersAreForgotten) {
+  start();
+  append(1, 100);
+  for (int i = 0; i < 200; ++i) {
+    RawSubscriber subscriber(options_.replay_endpoint, zmq::socket_type::dealer);
+    subscriber.fetch(1, i % 2 == 0 ? 1000 : 1);
+    EXPECT_TRUE(subscriber.reply().has_item());
+  }
+  while (feed_->counters().subscribers > 0) std::this_thread::sleep_for(milliseconds(1));
+  const auto alive = client(From::First);
+  expect_results(*alive, 1, 100);
+}
+
+TEST_F(FeedTest, PublishesToSubscribersOfTopics) {
+  start();
+  RawSubscriber subscriber(options_.endpoint, zmq::socket_type::sub);
+  std::vector<std::string> frames = subscriber.receive();
+  ASSERT_EQ(frames.size(), 2U);
+  EXPECT_EQ(frames[0], "!heartbeat");
+  append(1, 300);
+  for (uint64_t sequence = 1; sequence <= 300;) {
+    frames = subscriber.receive();
+    if (frames.at(0) == "!heartbeat") continue;
+    ASSERT_EQ(frames.size(), 3U);
+    EXPECT_EQ(frames[0], sequence % 3 == 0 ? "de/b/" : "en/a/");
+    v1::FeedHeader header;
+    ASSERT_TRUE(header.ParseFromString(frames[1]));
+    ASSERT_EQ(header.sequence(), sequence);
+    EXPECT_EQ(header.previous(), sequence - 1);
+    EXPECT_EQ(header.status(), v1::Result::PROCESSED);
+    v1::Result result;
+    ASSERT_TRUE(result.ParseFromString(frames[2]));
+    EXPECT_EQ(result.sequence(), sequence++);
+  }
+  v1::Head head;
+  do {
+    frames = subscriber.receive();
+    ASSERT_EQ(frames.at(0), "!heartbeat");
+    ASSERT_TRUE(head.ParseFromString(frames.at(1)));
+  } while (head.sequence() < 300);
+}
+
+}  // namespace
+}  // namespace wiremill

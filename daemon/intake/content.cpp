@@ -63,24 +63,21 @@ Hash128 content_hash(const v1::Document& document) {
 }
 
 tl::expected<Content, BadContent> read_content(std::string_view frame, DocumentFormat format,
-                                               const ContentLimits& limits) {
+                                               size_t document_bytes_max) {
   const auto bad = [](ErrorCode code, std::string message, std::string id = "") {
     return tl::unexpected<BadContent>(BadContent{{code, std::move(message)}, std::move(id)});
   };
-  if (frame.size() > limits.document_bytes_max)
+  if (frame.size() > document_bytes_max)
     return bad(ErrorCode::TooLarge, fmt::format("the document has {} bytes, {} are allowed",
-                                                frame.size(), limits.document_bytes_max));
+                                                frame.size(), document_bytes_max));
   const bool json = format == DocumentFormat::Json;
   Result<v1::Document> document = json ? document_from_json(frame) : document_from_protobuf(frame);
   if (!document) return bad(document.error().code, std::move(document.error().message));
-  if (document->id().size() > limits.id_bytes_max)
-    return bad(ErrorCode::Malformed, fmt::format("the id has {} bytes, {} are allowed",
-                                                 document->id().size(), limits.id_bytes_max));
   if (!is_supported(document->content_type()))
     return bad(ErrorCode::Unsupported,
                fmt::format("content type \"{}\": text/plain, text/html, application/xhtml+xml and "
                            "text/markdown are supported",
-                           repair(document->content_type().substr(0, 100))),
+                           text::repair(document->content_type().substr(0, 100))),
                document->id());
   Content content;
   content.hash = content_hash(*document);

@@ -21,21 +21,17 @@ struct Content {
   Hash128 hash;       // over all that was submitted but the id
 };
 
-struct ContentLimits {
-  size_t document_bytes_max = 10 << 20;
-  size_t id_bytes_max = 1024;
-};
-
 // What is wrong with a frame, and the id where it was found.
 struct BadContent {
   Error error;
   std::string id;
 };
 
-// Errors: TooLarge; Malformed with the position; Unsupported (Document.content_type is none of
-// text/plain, text/html, application/xhtml+xml, text/markdown).
+// Errors: TooLarge (the frame, or a field over its own limit); Malformed with the position;
+// Unsupported (Document.content_type is none of text/plain, text/html, application/xhtml+xml,
+// text/markdown).
 tl::expected<Content, BadContent> read_content(std::string_view frame, DocumentFormat format,
-                                               const ContentLimits& limits);
+                                               size_t document_bytes_max);
 
 // The hash of the fields source, uri, title, body, content_type, published and attributes, each
 // preceded by its length, the attributes sorted by name.

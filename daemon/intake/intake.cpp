@@ -86,7 +86,6 @@ class Intake::Impl {
  public:
   Impl(const IntakeOptions& options, SocketLoop& loop, Log& log, std::unique_ptr<Ledger> ledger)
       : options_(options),
-        limits_{.document_bytes_max = static_cast<size_t>(options.document_bytes_max)},
         loop_(loop),
         log_(log),
         ledger_(std::move(ledger)),
@@ -145,7 +144,6 @@ class Intake::Impl {
     return {code, std::move(message), options_.retry_after_ms, ""};
   }
 
-  const ContentLimits limits_;
   SocketLoop& loop_;
   Log& log_;
   const std::unique_ptr<Ledger> ledger_;
@@ -408,8 +406,8 @@ tl::expected<Content, Refusal> Intake::Impl::judge(std::string_view content_type
         Refusal{v1::Nack::UNSUPPORTED,
                 fmt::format("message type \"{}\": application/json and application/x-protobuf are "
                             "supported",
-                            repair(content_type.substr(0, 100)))});
-  auto content = read_content(frame, format, limits_);
+                            text::repair(content_type.substr(0, 100)))});
+  auto content = read_content(frame, format, static_cast<size_t>(options_.document_bytes_max));
   if (!content) {
     BadContent& bad = content.error();
     return tl::unexpected<Refusal>(

@@ -13,7 +13,7 @@ struct Refusal {
   v1::Nack::Code code = v1::Nack::CODE_UNSPECIFIED;
   std::string message;
   uint32_t retry_after_ms = 0;
-  std::string id;
+  std::string id{};
 
   // The document itself is at fault; sending it again does not help.
   bool is_final() const;

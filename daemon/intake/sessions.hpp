@@ -21,8 +21,8 @@ namespace wiremill {
 struct Settlement {
   uint64_t number = 0;
   uint64_t sequence = 0;
-  Hash128 content;  // of the document and its id
-  std::string id;
+  Hash128 content{};  // of the document and its id
+  std::string id{};
   bool repeat = false;
   bool refused = false;
 };
