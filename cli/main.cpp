@@ -20,8 +20,8 @@ int main(int argc, char** argv) {
       "74 input or output failed, 78 wrong configuration.");
   int exit_code = 0;
   wiremill::cli::add_run(app, exit_code);
-  // wiremill::cli::add_push(app, exit_code);
-  // wiremill::cli::add_tail(app, exit_code);
+  wiremill::cli::add_push(app, exit_code);
+  wiremill::cli::add_tail(app, exit_code);
   wiremill::cli::add_validate(app, exit_code);
   wiremill::cli::prepare_signals();
   try {

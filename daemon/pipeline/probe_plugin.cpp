@@ -56,8 +56,8 @@ struct Probe {
       return true;
     });
     output.extension(
-        "{\"count\": " + std::to_string(count) + ", \"sources\": \"" + sources +
-        "\", \"carried\": " + (document.carry() == document.body() ? "true" : "false") + "}");
+        "{\"count\":" + std::to_string(count) + ",\"sources\":\"" + sources +
+        "\",\"carried\":" + (document.carry() == document.body() ? "true" : "false") + "}");
     return {};
   }
 

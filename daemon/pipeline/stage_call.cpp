@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/document/json_value.hpp"
+#include "daemon/document/result_json.hpp"
 #include "daemon/pipeline/document_view.hpp"
 #include "daemon/text/utf8.hpp"
 
@@ -345,13 +345,12 @@ int32_t Call::set_summary(const wm_batch* batch, uint32_t index, const wm_summar
 int32_t Call::set_extension(const wm_batch* batch, uint32_t index, wm_view json) {
   Call& call = of(batch);
   Answer* answer = call.at(index);
-  if (answer == nullptr || json.size > kExtensionBytesMax) return WM_ERROR_ARGUMENT;
-  auto compact = compact_json(as_string_view(json));
-  if (!compact) return WM_ERROR_ARGUMENT;
+  if (answer == nullptr || json.size > kExtensionBytesMax || !is_json_value(as_string_view(json)))
+    return WM_ERROR_ARGUMENT;
   answer->patch.clear_extensions();
   v1::Extension& extension = *answer->patch.add_extensions();
   extension.set_name(call.stage_.stage->descriptor().id);
-  extension.set_json(std::move(*compact));
+  extension.set_json(std::string(as_string_view(json)));
   answer->set |= kExtensions;
   return WM_ERROR_NONE;
 }
