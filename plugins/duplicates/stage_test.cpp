@@ -133,6 +133,13 @@ TEST(Duplicates, WhatIsOlderThanTheWindowIsForgotten) {
   expect_none(settle(host, "d", text, 3 * kDay), "d");
 }
 
+// They are removed in small steps, so many are still there.
+TEST(Duplicates, WhatIsForgottenDoesNotMatchWhileItAwaitsRemoval) {
+  MockHost host(wiremill_plugin, {{"window", int64_t{1000}}});
+  for (uint32_t i = 0; i < 20; ++i) settle(host, std::to_string(i), make_text(i, 100), 0);
+  expect_none(settle(host, "late", make_text(15, 100), 10 * kSecond), "late");
+}
+
 TEST(Duplicates, TheOldestAreForgottenBeyondDocumentsMax) {
   MockHost host(wiremill_plugin, {{"documents_max", int64_t{10}}});
   const std::string text = make_text(1, 200);

@@ -94,6 +94,10 @@ void measure(const std::vector<Labelled>& set, double near_similarity, double pr
   std::printf("  precision %.3f (%d of %d), exact only %.3f; F1 %.3f\n", precision, right, reported,
               ratio(right_exact, reported_exact), 2 * precision * recall / (precision + recall));
   const auto documents = static_cast<double>(set.size());
+  size_t state_bytes = 0;
+  for (const auto& [key, value] : host.state()) state_bytes += key.size() + value.size();
+  std::printf("  state: %zu keys, %zu bytes a document\n", host.state().size() / set.size(),
+              state_bytes / set.size());
   std::printf("  process and settle %.0f documents/s, settle alone %.0f\n", documents / seconds,
               documents / (seconds - process_seconds));
 }

@@ -17,6 +17,7 @@
 
 #include <wiremill/stage.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <deque>
