@@ -212,8 +212,8 @@ class Log::Impl {
     return next_;
   }
 
-  void on_durable(std::function<void(uint64_t)> listener) WM_EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
+  void on_durable(std::function<void(uint64_t)> listener) WM_EXCLUDES(listener_mutex_) {
+    const MutexLock lock(listener_mutex_);
     listener_ = std::move(listener);
   }
 
@@ -360,16 +360,19 @@ class Log::Impl {
   void publish(IndexEntry group, int64_t payload_bytes) WM_EXCLUDES(mutex_) {
     const uint64_t durable = write_next_ - 1;
     catalog_.publish(group, durable, end_);
-    std::function<void(uint64_t)> listener;
     {
       const MutexLock lock(mutex_);
       durable_.store(durable, std::memory_order_release);
       queued_bytes_ -= payload_bytes;
       ++groups_;
-      listener = listener_;
     }
     published_.notify_all();
-    if (listener) listener(durable);
+    tell(durable);
+  }
+
+  void tell(uint64_t durable) WM_EXCLUDES(listener_mutex_) {
+    const MutexLock lock(listener_mutex_);
+    if (listener_) listener_(durable);
   }
 
   // Goes over to a new segment. The old one is synced whole and ends with its last group.
@@ -399,17 +402,15 @@ class Log::Impl {
   // A write or a sync failed. What the kernel makes of the pages is unknown from here on: a second
   // sync that passes would prove nothing, so there is none.
   void turn_read_only(Error error) WM_EXCLUDES(mutex_) {
-    std::function<void(uint64_t)> listener;
     {
       const MutexLock lock(mutex_);
       error.message = fmt::format("the log in {} is read-only since a write failed: {}",
                                   options_.directory, error.message);
       health_ = tl::unexpected(std::move(error));
       queue_.clear();
-      listener = listener_;
     }
     published_.notify_all();
-    if (listener) listener(durable());
+    tell(durable());
   }
 
   // Constant after construction.
@@ -435,7 +436,9 @@ class Log::Impl {
   bool stopping_ WM_GUARDED_BY(mutex_) = false;
   uint64_t groups_ WM_GUARDED_BY(mutex_) = 0;
   uint64_t syncs_ WM_GUARDED_BY(mutex_) = 0;
-  std::function<void(uint64_t)> listener_ WM_GUARDED_BY(mutex_);
+
+  Mutex listener_mutex_;
+  std::function<void(uint64_t)> listener_ WM_GUARDED_BY(listener_mutex_);
 
   // Owned by the writer thread.
   std::unique_ptr<File> file_;
