@@ -393,7 +393,6 @@ const Words& furniture_names() {
       "morestories",
       "morenews",
       "seealso",
-      "teaser",
       "teasers",
       "upnext",
       "newsletter",
@@ -569,6 +568,15 @@ const Words& content_names() {
   return kWords;
 }
 
+const Words& lead_names() {
+  static const Words kWords = {
+      "lead",       "leadtext", "leadparagraph", "intro",    "introtext", "introduction",
+      "teasertext", "teaser",   "preface",       "vorspann", "anreisser", "anrisstext",
+      "chapo",      "chapeau",  "abstract",      "excerpt",  "summary",   "entradilla",
+      "bajada",     "ingress",  "zajawka",       "perex",    "lede",      "sommario"};
+  return kWords;
+}
+
 // The openings by their first character, so that a line is compared with few of them.
 const std::array<std::vector<std::string_view>, 256>& openings() {
   static const auto kByFirst = [] {
@@ -679,6 +687,9 @@ Hint hint_of(std::string_view class_names, std::string_view id) {
         } else if (furniture_names().contains(word) || furniture_names().contains(pair)) {
           if (hint != Hint::kComments) hint = Hint::kFurniture;
         } else if (hint == Hint::kNone &&
+                   (lead_names().contains(word) || lead_names().contains(pair))) {
+          hint = Hint::kLead;
+        } else if ((hint == Hint::kNone || hint == Hint::kLead) &&
                    (content_names().contains(word) || content_names().contains(pair))) {
           hint = Hint::kContent;
         }
