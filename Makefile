@@ -3,7 +3,6 @@
 SHELL := /bin/bash
 JOBS ?= 2
 BIN := build/release/bin
-TSAN_TESTS := log_test|pipeline_test|state_store_test|sockets_test|intake_test|feed_test|client_test
 
 .PHONY: help packages build demo test sanitize bench format clean
 
