@@ -9,8 +9,10 @@ function(wiremill_add_plugin NAME)
   endif()
   add_library(${NAME} MODULE ${PLUGIN_SOURCES})
   target_link_libraries(${NAME} PRIVATE wiremill::sdk ${PLUGIN_LIBRARIES})
-  # A plugin exports its one symbol; every other one must be found at link time.
-  target_link_options(${NAME} PRIVATE LINKER:--no-undefined)
+  # Every symbol must be found at link time (clang's sanitizers come with the program instead).
+  if(NOT WIREMILL_SANITIZE)
+    target_link_options(${NAME} PRIVATE LINKER:--no-undefined)
+  endif()
   set_target_properties(${NAME} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
                                            C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   if(WIREMILL_PLUGIN_OUTPUT_DIRECTORY)
