@@ -367,7 +367,8 @@ TEST_F(FeedTest, VanishedSubscribersAreForgotten) {
   for (int i = 0; i < 200; ++i) {
     RawSubscriber subscriber(options_.replay_endpoint, zmq::socket_type::dealer);
     subscriber.fetch(1, i % 2 == 0 ? 1000 : 1);
-    EXPECT_TRUE(subscriber.reply().has_item());
+    while (!subscriber.reply().has_item()) {  // a heartbeat may come first
+    }
   }
   while (feed_->counters().subscribers > 0) std::this_thread::sleep_for(milliseconds(1));
   const auto alive = client(From::First);
