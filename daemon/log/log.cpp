@@ -36,8 +36,9 @@ constexpr int64_t kSegmentBytesMin = 8 << 10;
 // What opening found out, for the writer to go on from.
 struct LogStart {
   std::unique_ptr<FileLock> lock;
-  std::vector<uint64_t> segments;  // first sequences, ascending; without the newest
-  std::unique_ptr<File> file;      // the newest segment; none yet where the maker has to make it
+  std::vector<std::pair<uint64_t, int64_t>>
+      older;                   // segments' first sequences and bytes, ascending
+  std::unique_ptr<File> file;  // the newest segment; none yet where the maker has to make it
   SegmentHeader header;
   int64_t capacity = 0;
   int64_t end = kSegmentHeaderBytes;
@@ -118,7 +119,13 @@ Result<LogStart> recover(FileSystem& files, const LogOptions& options) {
       start.damaged = std::move(found.damaged);
       start.index = std::move(found.index);
     }
-    start.segments = std::move(*segments);
+    for (const uint64_t first : *segments) {
+      const auto file = files.open(directory + '/' + segment_file_name(first), OpenMode::Read);
+      if (!file) return tl::unexpected(file.error());
+      const auto size = (*file)->size();
+      if (!size) return tl::unexpected(size.error());
+      start.older.emplace_back(first, *size);
+    }
   }
 
   // What was shown as durable before the crash may be gone, and its sequences are given out anew.
@@ -156,11 +163,7 @@ class Log::Impl {
         capacity_(start.capacity),
         end_(start.end),
         synced_(start.end) {
-    for (const uint64_t first : start.segments) {
-      const auto file = files.open(path_of(first), OpenMode::Read);
-      const auto size = file ? (*file)->size() : Result<int64_t>(kSegmentHeaderBytes);
-      catalog_.add(first, path_of(first), size.value_or(kSegmentHeaderBytes));
-    }
+    for (const auto& [first, bytes] : start.older) catalog_.add(first, path_of(first), bytes);
     if (file_) enlist_segment(start.index);
     for (const auto& [first, last] : start.damaged)
       for (uint64_t sequence = first; sequence <= last; ++sequence) catalog_.add_damaged(sequence);
