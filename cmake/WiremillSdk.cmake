@@ -9,11 +9,15 @@ function(wiremill_add_plugin NAME)
   endif()
   add_library(${NAME} MODULE ${PLUGIN_SOURCES})
   target_link_libraries(${NAME} PRIVATE wiremill::sdk ${PLUGIN_LIBRARIES})
-  # A plugin exports its one symbol, and what it needs must be found at link time. A version script,
-  # because visibility alone leaves weak symbols of the C++ library in the table.
+  # A plugin exports its one symbol. A version script, because visibility alone leaves weak symbols of
+  # the C++ library in the table.
   set(SYMBOLS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/wiremill_plugin.map")
-  target_link_options(${NAME} PRIVATE "LINKER:--no-undefined,--version-script=${SYMBOLS}")
+  target_link_options(${NAME} PRIVATE "LINKER:--version-script=${SYMBOLS}")
   set_property(TARGET ${NAME} APPEND PROPERTY LINK_DEPENDS "${SYMBOLS}")
+  # What it needs must be found at link time (clang's sanitizers come with the program instead).
+  if(NOT WIREMILL_SANITIZE)
+    target_link_options(${NAME} PRIVATE LINKER:--no-undefined)
+  endif()
   set_target_properties(${NAME} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
                                            C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   if(WIREMILL_PLUGIN_OUTPUT_DIRECTORY)
