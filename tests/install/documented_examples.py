@@ -21,7 +21,8 @@ def read(path):
 
 
 def run(*command, **options):
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, **options)
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60,
+                         **options)
     assert ran.returncode == 0, f"{command[0]} ended with {ran.returncode}: {ran.stderr}"
     return ran.stdout
 
@@ -37,7 +38,8 @@ class Daemon:
         with open(config, "w", encoding="utf-8") as file:
             file.writelines(f"{room}: {{endpoint: 'tcp://127.0.0.1:*'}}\n" for room in rooms)
         self.process = subprocess.Popen(
-            [f"{build}/bin/wiremilld", "--config", config, "--state", f"{self.folder.name}/state"],
+            [f"{build}/bin/wiremilld", "--config", config, "--state",
+             f"{self.folder.name}/state"],
             stderr=subprocess.PIPE, text=True)
         serving = next(line for line in self.process.stderr if '"serving: ' in line)
         self.endpoints = dict(re.findall(r"(\w+) (tcp://[\d.:]+)", json.loads(serving)["message"]))
@@ -57,7 +59,7 @@ class Daemon:
 
 def check_protocol(page):
     examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.DOTALL)
-    assert len(examples) == len(blocks(page, "python")) == 3, "each example is followed by its output"
+    assert len(examples) == len(blocks(page, "python")) == 3, "each example has its output"
     with Daemon() as daemon:
         for code, expected in examples:
             if "ReplayRequest" in code:  # the results of the examples before are to be there
@@ -85,13 +87,14 @@ def check_result(page):
 def check_python(page):
     push, subscribe = blocks(page, "python")
     with Daemon() as daemon:
-        subscriber = subprocess.Popen([sys.executable, "-c", daemon.here(subscribe)], env=environment,
-                                      stdout=subprocess.PIPE, text=True)
+        subscriber = subprocess.Popen([sys.executable, "-c", daemon.here(subscribe)],
+                                      env=environment, stdout=subprocess.PIPE, text=True)
         try:
             heard, sent = [], 0
             while not heard:  # until it has connected; ctest ends a hang
                 sent += 1
-                printed = run(sys.executable, "-c", daemon.here(push).replace('"rain"', f'"rain{sent}"'))
+                code = daemon.here(push).replace('"rain"', f'"rain{sent}"')
+                printed = run(sys.executable, "-c", code)
                 assert printed == f"{{'ack': {{'sequence': {sent}, 'id': 'rain{sent}'}}}}\n", printed
                 heard, _, _ = select.select([subscriber.stdout], [], [], 0.5)
             line = subscriber.stdout.readline()
