@@ -4,9 +4,9 @@ that nothing was lost, done twice or confused.
 
 Four clients push documents as fast as they can and write down what was acknowledged in a record of
 their own; two subscribers follow. After each kill the daemon starts again, the clients send again what
-was not acknowledged, the subscribers go on where they were. A quarter of the kills fall into the start,
-where the daemon recovers. At the end all results are replayed from the first and held against the
-record.
+was not acknowledged, the subscribers go on where they were. Some of the kills fall into the start, where
+the daemon recovers, some into an orderly end. At the end all results are replayed from the first and
+held against the record.
 
 With --mutant NAME the daemon has that fault (daemon/base/mutant.hpp), and the test passes only if
 the checker finds a violation of a kind named by --expect. Run by ctest; see --help for longer runs.
@@ -32,6 +32,9 @@ CLIENTS = 4
 # The line takes less than the intake; without this bound the end would be a long wait.
 WITHOUT_RESULT_MAX = 8000
 LIFE_MAX_S = 2
+DRAIN_S = 0.3
+# One life is long enough for the daemon's periodic checkpoint of its state.
+LONG_CYCLE, CHECKPOINT_S = 9, 10
 START_PATIENCE_S, FINISH_PATIENCE_S = 60, 10
 
 CONFIG = """\
@@ -40,6 +43,7 @@ feed: {{endpoint: "tcp://127.0.0.1:{1}"}}
 replay: {{endpoint: "tcp://127.0.0.1:{2}"}}
 firehose: {{endpoint: ""}}
 storage: {{segment_bytes: 4MiB}}
+drain_timeout: 300ms
 log: {{format: json}}
 stages: [{{name: clean}}, {{name: language}}, {{name: duplicates}}, {{name: summary}}]
 """
@@ -117,7 +121,8 @@ class Trial:
                             Subscriber("subscriber-2", 64, self.findings.add)]
         self.clients = [Client(f"client-{i}", self.texts, random.Random(self.rng.random()), self.record,
                                self.findings.add, self.may_push) for i in range(1, CLIENTS + 1)]
-        self.hits = {"while starting": 0, "unacknowledged": 0, "without result": 0}
+        self.hits = {"while starting": 0, "while draining": 0, "after a checkpoint": 0,
+                     "unacknowledged": 0, "without result": 0}
         self.cycles = 0
 
     def newest(self):
@@ -147,17 +152,24 @@ class Trial:
     def cycle(self):
         daemon, stop = self.start(), threading.Event()
         threads = self.peers(daemon, stop, True)
-        starting = self.cycles > 0 and self.rng.random() < 0.25
+        starting = self.cycles not in (0, LONG_CYCLE) and self.rng.random() < 0.25
         if starting:
             time.sleep(self.rng.uniform(0, 0.3))
             self.hits["while starting"] += 1
         elif daemon.wait_serving():
             # After so many documents, thus while more are under way, wherever the line stands.
-            wanted = len(self.texts.documents) + self.rng.randrange(50, self.options.documents)
-            wait_until(lambda: self.findings or len(self.texts.documents) >= wanted, LIFE_MAX_S, lambda: 0)
+            wanted = self.texts.made + self.rng.randrange(50, self.options.documents)
+            wait_until(lambda: self.findings or self.texts.made >= wanted, LIFE_MAX_S, lambda: 0)
             time.sleep(self.rng.uniform(0, 0.02))
+            if self.cycles == LONG_CYCLE:
+                self.hits["after a checkpoint"] += 1
+                time.sleep(CHECKPOINT_S)
         if daemon.process.poll() is not None or not (starting or "serving: " in daemon.log()):
             self.not_started(daemon)
+        elif not starting and self.rng.random() < 0.25:
+            self.hits["while draining"] += 1
+            daemon.process.send_signal(signal.SIGTERM)
+            time.sleep(self.rng.uniform(0, 2 * DRAIN_S))
         daemon.kill()
         stop.set()
         for thread in threads:

@@ -44,7 +44,7 @@ class Client:
     def run(self, endpoint, stop, push_new):
         """Until `stop`; without `push_new` also until nothing is left to be acknowledged."""
         socket = connect(endpoint)
-        self.cursor = None  # the next number to send; none before WELCOME
+        self.cursor = None  # the next number to send; none before WELCOME and while the daemon drains
         # Either way is right: the daemon's own knowledge must not be behind ours.
         hello = intake_pb2.Hello(client=self.name, session=self.session,
                                  settled_up_to=self.rng.choice((0, self.settled)))
@@ -90,6 +90,8 @@ class Client:
             self.credit_up_to = reply.ack.durable_up_to + reply.ack.credit
             for accepted in reply.ack.accepted:
                 self._accept(accepted)
+        elif reply.nack.code == intake_pb2.Nack.SHUTTING_DOWN:
+            self.cursor = None
         elif reply.nack.code not in RETRYABLE:
             self.report("refused", f"{self.name}: number {reply.nack.number}: {reply.nack}")
         elif self.cursor is not None:
@@ -102,7 +104,7 @@ class Client:
                                      f"{self.accepted[accepted.number]} and as {accepted.sequence}")
             return
         document = self.pending.pop(accepted.number, None)
-        if document is None or document.id != accepted.id:
+        if document is None or accepted.id != (document.id or f"seq:{accepted.sequence}"):
             self.report("twice", f"{self.name}: number {accepted.number} acknowledged as {accepted.id}")
             return
         self.record.write(f"{self.name} {self.session} {accepted.number} {accepted.id} "
@@ -110,7 +112,7 @@ class Client:
         self.accepted[accepted.number] = accepted.sequence
         while self.settled + 1 in self.accepted:
             self.settled += 1
-        self.texts.acknowledged(document, accepted.sequence)
+        self.texts.acknowledged(document, accepted.id)
 
 
 class Subscriber:

@@ -20,15 +20,15 @@ def make_vocabulary(rng, words=20_000):
 
 class Document:
     """One document, and what must come of it: `copy_of` is empty where nothing earlier resembles it,
-    else the ids of which one must be named as the original."""
+    else the ids of which one must be named as the original. Without an id the intake gives one; then
+    only the client's number tells that a document was sent before."""
 
     def __init__(self, id, text, kind=0, copy_of=()):
         self.id, self.text, self.kind, self.copy_of = id, text, kind, copy_of
-        self.sequence = 0  # once acknowledged
 
     def encode(self):
         return document_pb2.Document(
-            id=self.id, source=f"source{zlib.crc32(self.id.encode()) % 7}.example", body=self.text.encode(),
+            id=self.id, source=f"source{zlib.crc32(self.text.encode()) % 7}.example", body=self.text.encode(),
             content_type="text/plain; charset=utf-8").SerializeToString()
 
 
@@ -40,13 +40,15 @@ class Texts:
         self.words = words
         self.vocabulary = make_vocabulary(self.rng)
         self.lock = threading.Lock()
+        self.made = 0
         self.documents = {}  # id -> Document
         self.originals = []  # acknowledged, in that order; what copies are made of
         self.before_kill = 0  # so many of them are from before the last kill
 
-    def acknowledged(self, document, sequence):
+    def acknowledged(self, document, id):
         with self.lock:
-            document.sequence = sequence
+            document.id = id
+            self.documents[id] = document
             if not document.copy_of:
                 self.originals.append(document)
 
@@ -59,11 +61,13 @@ class Texts:
         with self.lock:
             made = self._make(name)
             for document in made:
-                self.documents[document.id] = document
+                self.made += 1
+                if document.id:
+                    self.documents[document.id] = document
             return made
 
     def _make(self, name):
-        rng, base = self.rng, f"{name}-{len(self.documents)}"
+        rng, base = self.rng, f"{name}-{self.made}"
         choice = rng.random()
         if choice < 0.06 and self.originals:
             # Half of them copy what was acknowledged before the last kill.
@@ -75,11 +79,11 @@ class Texts:
         if choice < 0.10:
             # The second resembles the third, which resembles the first even more. A second that is
             # compared with state from after it finds the third.
-            first, second = self._text(6), self._text(4)
+            first, second = self._text(7), self._text(3)
             ids = [base + suffix for suffix in ("-first", "-second", "-bridge")]
             return [Document(ids[0], first), Document(ids[1], second),
                     Document(ids[2], first + "\n" + second, NEAR, (ids[0], ids[1]))]
-        return [Document(base, self._text(10))]
+        return [Document(base if rng.random() < 0.5 else "", self._text(10))]
 
     def _text(self, tenths):
         words = self.rng.choices(self.vocabulary, k=self.words * tenths // 10)
