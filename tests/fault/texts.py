@@ -76,7 +76,7 @@ class Texts:
             if choice < 0.03:
                 return [Document(base + "-exact", original.text, EXACT, (original.id,))]
             return [Document(base + "-near", self._edit(original.text), NEAR, (original.id,))]
-        if choice < 0.10:
+        if choice < 0.16:
             # The second resembles the third, which resembles the first even more. A second that is
             # compared with state from after it finds the third.
             first, second = self._text(7), self._text(3)
