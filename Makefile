@@ -3,7 +3,6 @@
 SHELL := /bin/bash
 JOBS ?= 2
 BIN := build/release/bin
-TSAN_TESTS := log_test|pipeline_test|state_store_test|sockets_test|intake_test|feed_test|client_test
 
 .PHONY: help packages build demo test sanitize bench format clean
 
@@ -32,8 +31,8 @@ sanitize: packages ## Run the tests under ASan+UBSan, and those of threads under
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1" \
 	  ctest --test-dir build/tsan --output-on-failure -j $(JOBS) -L threads
 
-bench: build ## Measure throughput against raw ZeroMQ; writes nothing, prints the table
-	@bench/throughput.sh $(BIN)
+bench: build ## Measure throughput beside raw ZeroMQ and print the table; SHORT=1 only tries it
+	@$(BIN)/throughput $(if $(SHORT),--short) --articles tests/data/articles
 
 format: ## Format the sources with clang-format 14
 	@git ls-files '*.cpp' '*.hpp' '*.h' '*.c' | xargs clang-format-14 -i

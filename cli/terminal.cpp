@@ -32,7 +32,6 @@ void write_error(std::string_view text) {
 void prepare_signals() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  std::signal(SIGPIPE, SIG_IGN);
 }
 
 bool interrupted() { return g_interrupted != 0; }

@@ -13,8 +13,7 @@
 
 namespace wiremill::cli {
 
-// Ctrl-C and SIGTERM set interrupted() instead of ending the program, the second one ends it; a closed
-// pipe becomes a failed write.
+// Ctrl-C and SIGTERM set interrupted() instead of ending the program; the second one ends it.
 void prepare_signals();
 bool interrupted();
 

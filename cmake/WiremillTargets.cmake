@@ -1,5 +1,5 @@
 # What our own targets share: warnings as errors, sanitizers by preset, one line per library and test.
-set(CMAKE_INSTALL_LIBDIR_PLUGINS "lib/wiremill/plugins")
+set(WIREMILL_PLUGIN_INSTALL_DIRECTORY "lib/wiremill/plugins")
 set(WIREMILL_SANITIZE "" CACHE STRING "address,undefined or thread or fuzzer; empty for none")
 
 add_library(wiremill_options INTERFACE)
@@ -20,6 +20,9 @@ function(wiremill_add_library NAME)
   target_include_directories(${NAME} PUBLIC "${CMAKE_SOURCE_DIR}")
 endfunction()
 
+# Builds the tests labelled `threads`: those that ThreadSanitizer runs.
+add_custom_target(thread_tests)
+
 # wiremill_add_test(NAME SOURCES FILE… [LIBRARIES TARGET…] [LABELS LABEL…] [TIMEOUT SECONDS]): a
 # GoogleTest program, one ctest entry. The time limit only ends a hang.
 function(wiremill_add_test NAME)
@@ -32,4 +35,7 @@ function(wiremill_add_test NAME)
     set(CASE_TIMEOUT 300)
   endif()
   set_tests_properties(${NAME} PROPERTIES LABELS "${CASE_LABELS}" TIMEOUT ${CASE_TIMEOUT})
+  if("threads" IN_LIST CASE_LABELS)
+    add_dependencies(thread_tests ${NAME})
+  endif()
 endfunction()

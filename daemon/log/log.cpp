@@ -36,8 +36,9 @@ constexpr int64_t kSegmentBytesMin = 8 << 10;
 // What opening found out, for the writer to go on from.
 struct LogStart {
   std::unique_ptr<FileLock> lock;
-  std::vector<uint64_t> segments;  // first sequences, ascending; without the newest
-  std::unique_ptr<File> file;      // the newest segment; none yet where the maker has to make it
+  std::vector<std::pair<uint64_t, int64_t>>
+      older;                   // segments' first sequences and bytes, ascending
+  std::unique_ptr<File> file;  // the newest segment; none yet where the maker has to make it
   SegmentHeader header;
   int64_t capacity = 0;
   int64_t end = kSegmentHeaderBytes;
@@ -118,7 +119,13 @@ Result<LogStart> recover(FileSystem& files, const LogOptions& options) {
       start.damaged = std::move(found.damaged);
       start.index = std::move(found.index);
     }
-    start.segments = std::move(*segments);
+    for (const uint64_t first : *segments) {
+      const auto file = files.open(directory + '/' + segment_file_name(first), OpenMode::Read);
+      if (!file) return tl::unexpected(file.error());
+      const auto size = (*file)->size();
+      if (!size) return tl::unexpected(size.error());
+      start.older.emplace_back(first, *size);
+    }
   }
 
   // What was shown as durable before the crash may be gone, and its sequences are given out anew.
@@ -156,11 +163,7 @@ class Log::Impl {
         capacity_(start.capacity),
         end_(start.end),
         synced_(start.end) {
-    for (const uint64_t first : start.segments) {
-      const auto file = files.open(path_of(first), OpenMode::Read);
-      const auto size = file ? (*file)->size() : Result<int64_t>(kSegmentHeaderBytes);
-      catalog_.add(first, path_of(first), size.value_or(kSegmentHeaderBytes));
-    }
+    for (const auto& [first, bytes] : start.older) catalog_.add(first, path_of(first), bytes);
     if (file_) enlist_segment(start.index);
     for (const auto& [first, last] : start.damaged)
       for (uint64_t sequence = first; sequence <= last; ++sequence) catalog_.add_damaged(sequence);
@@ -209,8 +212,8 @@ class Log::Impl {
     return next_;
   }
 
-  void on_durable(std::function<void(uint64_t)> listener) WM_EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
+  void on_durable(std::function<void(uint64_t)> listener) WM_EXCLUDES(listener_mutex_) {
+    const MutexLock lock(listener_mutex_);
     listener_ = std::move(listener);
   }
 
@@ -357,16 +360,19 @@ class Log::Impl {
   void publish(IndexEntry group, int64_t payload_bytes) WM_EXCLUDES(mutex_) {
     const uint64_t durable = write_next_ - 1;
     catalog_.publish(group, durable, end_);
-    std::function<void(uint64_t)> listener;
     {
       const MutexLock lock(mutex_);
       durable_.store(durable, std::memory_order_release);
       queued_bytes_ -= payload_bytes;
       ++groups_;
-      listener = listener_;
     }
     published_.notify_all();
-    if (listener) listener(durable);
+    tell(durable);
+  }
+
+  void tell(uint64_t durable) WM_EXCLUDES(listener_mutex_) {
+    const MutexLock lock(listener_mutex_);
+    if (listener_) listener_(durable);
   }
 
   // Goes over to a new segment. The old one is synced whole and ends with its last group.
@@ -396,17 +402,15 @@ class Log::Impl {
   // A write or a sync failed. What the kernel makes of the pages is unknown from here on: a second
   // sync that passes would prove nothing, so there is none.
   void turn_read_only(Error error) WM_EXCLUDES(mutex_) {
-    std::function<void(uint64_t)> listener;
     {
       const MutexLock lock(mutex_);
       error.message = fmt::format("the log in {} is read-only since a write failed: {}",
                                   options_.directory, error.message);
       health_ = tl::unexpected(std::move(error));
       queue_.clear();
-      listener = listener_;
     }
     published_.notify_all();
-    if (listener) listener(durable());
+    tell(durable());
   }
 
   // Constant after construction.
@@ -432,7 +436,9 @@ class Log::Impl {
   bool stopping_ WM_GUARDED_BY(mutex_) = false;
   uint64_t groups_ WM_GUARDED_BY(mutex_) = 0;
   uint64_t syncs_ WM_GUARDED_BY(mutex_) = 0;
-  std::function<void(uint64_t)> listener_ WM_GUARDED_BY(mutex_);
+
+  Mutex listener_mutex_;
+  std::function<void(uint64_t)> listener_ WM_GUARDED_BY(listener_mutex_);
 
   // Owned by the writer thread.
   std::unique_ptr<File> file_;

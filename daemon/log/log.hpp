@@ -75,10 +75,12 @@ class Log {
   uint64_t next() const;
 
   // Calls `listener(durable)` on the writer thread after each group became durable, and once with
-  // the old value when the log turns read-only. Set before the first append.
+  // the old value when the log turns read-only, also from within ~Log. Set before the first append;
+  // an empty one ends the calls: none runs when on_durable returns. The listener must not call it.
   void on_durable(std::function<void(uint64_t)> listener);
 
-  // Waits until everything appended so far is durable. Errors: Io.
+  // Waits until everything appended so far is durable; the listener may hear of it a moment later.
+  // Errors: Io.
   Status flush();
   // Ok, or why the log is read-only.
   Status health() const;

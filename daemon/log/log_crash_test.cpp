@@ -227,6 +227,36 @@ TEST_F(LogTamper, ReportsExactlyTheDamagedRecordAndServesTheRest) {
   EXPECT_EQ(damaged, 20 * (16 + 14));  // each bit of a record's header and payload
 }
 
+// After a crash MARK vouches for nothing: only what later groups say was synced keeps them from
+// being cut together with a damaged one before them.
+TEST_F(LogTamper, TellsDamageFromATornTailAlsoAfterACrash) {
+  std::string bytes, mark;
+  {
+    const auto log = open();
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(log->append("payload"));
+      ASSERT_TRUE(log->flush());
+    }
+    bytes = files_.contents(kSegment);
+    mark = files_.contents(kMark);
+  }
+  constexpr size_t kGroupBytes = kGroupHeaderBytes + record_bytes(7);
+  for (size_t group = 0; group < 5; ++group) {
+    std::string flipped = bytes;
+    flipped[kSegmentHeaderBytes + group * kGroupBytes + kGroupHeaderBytes + kRecordHeaderBytes] ^=
+        1;
+    files_.set_contents(kSegment, flipped);
+    files_.set_contents(kMark, mark);
+    const auto log = open();
+    const auto records = read_all(*log);
+    const bool torn = group == 4;  // nothing after the last group vouches for it
+    ASSERT_EQ(records.size(), torn ? 4U : 5U);
+    for (const LogRecord& record : records) EXPECT_EQ(record.damaged, record.sequence == group + 1);
+    EXPECT_EQ(log->statistics().damaged_records, torn ? 0U : 1U);
+    EXPECT_EQ(log->statistics().torn_bytes > 0, torn);
+  }
+}
+
 // Documents may contain anything, also what looks like a piece of this very log.
 TEST_F(LogTamper, IsNotFooledByPayloadsThatHoldPiecesOfALog) {
   {

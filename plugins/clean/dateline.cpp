@@ -15,6 +15,7 @@ namespace wiremill::clean {
 namespace {
 
 constexpr size_t kDatelineBytesMax = 90;
+constexpr size_t kMarkBytesMax = 24;  // longer than any word that opens a byline
 
 // Whether the first word is in capitals (two letters at least, in a script that has case).
 bool opens_in_capitals(std::string_view text) {
@@ -85,7 +86,7 @@ Dateline find_dateline(std::string_view line) {
 std::string find_byline(std::string_view line) {
   const Shape shape = shape_of(line);
   if (shape.length > 140 || shape.words > 18 || shape.words < 2) return {};
-  const std::string lowered = lower(line);
+  const std::string lowered = lower(line.substr(0, kMarkBytesMax));
   size_t begin = 0;
   for (const std::string_view mark :
        {"by: ",    "by ",     "written by ",   "posted by ", "reported by ", "von ",

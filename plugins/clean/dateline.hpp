@@ -7,7 +7,8 @@
 
 namespace wiremill::clean {
 
-// The dateline that opens an article's first line ("LONDON (Reuters) -", "XI'AN, April 26 (Xinhua)
+// The dateline that opens an article's first line ("LONDON (Reuters) -", "WESTPORT, March 5
+// (Lantern)
 // --", "BERLIN, May 3 —"), without its closing dash. `rest` is where the sentence itself begins.
 // Empty where there is none.
 struct Dateline {

@@ -56,7 +56,7 @@ TEST(Datelines, FormsThatAreRead) {
   constexpr std::string_view kStory = "The council met on Monday and voted.";
   for (const std::string_view mark :
        {"LONDON (Reuters) - ", "WESTPORT, March 5 (Lantern) -- ", "BERLIN, May 3 — ", "NEW YORK — ",
-        "Paris (AFP) – ", "ST. LOUIS (AP) — ", "(Reuters) — ", "XI'AN, April 26 (X) --"}) {
+        "Paris (AFP) – ", "ST. LOUIS (AP) — ", "(Reuters) — ", "ST. JOHN'S, April 26 (X) --"}) {
     const std::string line = std::string(mark) + std::string(kStory);
     EXPECT_FALSE(text(line).empty()) << line;
     EXPECT_EQ(rest(line), kStory) << line;
@@ -75,7 +75,7 @@ TEST(Datelines, SentencesStayWhole) {
 
 TEST(Bylines, NamesAndNoSentences) {
   EXPECT_EQ(find_byline("By Ada Finch"), "Ada Finch");
-  EXPECT_EQ(find_byline("by CGTN"), "CGTN");
+  EXPECT_EQ(find_byline("by LNN"), "LNN");
   EXPECT_EQ(find_byline("By Ada Finch and Bo Reed | March 5, 2024"), "Ada Finch and Bo Reed");
   EXPECT_EQ(find_byline("Von Karla Berg"), "Karla Berg");
   EXPECT_EQ(find_byline("By the end of the day nobody was left."), "");

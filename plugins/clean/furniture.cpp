@@ -1,16 +1,13 @@
-// Furniture words; see furniture.hpp. The sets are sorted once and searched by hash.
+// Furniture words; see furniture.hpp.
 #include "plugins/clean/furniture.hpp"
 
 #include <algorithm>
 #include <array>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 namespace wiremill::clean {
 namespace {
-
-using Words = std::unordered_set<std::string_view>;
 
 // Phrases that begin a line of furniture. Lower case; a line counts when little follows.
 constexpr std::array kOpenings = {
@@ -36,19 +33,7 @@ constexpr std::array kOpenings = {
     "more about",
     "related:",
     "related post",
-    "advert",
-    "auch auf",
-    "mehr zum",
-    "schon gelesen",
-    "le puede interesar",
-    "weitere informationen",
-    "das thema könnte",
-    "más noticias",
-    "crédits photo",
-    "beitragsbild",
-    "contact:",
-    "kontakt:",
-    "by submitting",
+
     "related stories",
     "related articles",
     "related topics",
@@ -136,7 +121,6 @@ constexpr std::array kOpenings = {
     "text size",
     "save article",
     "bookmark",
-    "suggest to a friend",
     "send to a friend",
     "show more",
     "load more",
@@ -350,225 +334,6 @@ constexpr std::array kTails = {
     "top stories",
 };
 
-const Words& furniture_names() {
-  static const Words kWords = {
-      "share",
-      "sharing",
-      "shares",
-      "sharebar",
-      "sharebox",
-      "sharetools",
-      "socialshare",
-      "social",
-      "socials",
-      "addthis",
-      "sharethis",
-      "sharedaddy",
-      "addtoany",
-      "shariff",
-      "follow",
-      "followus",
-      "related",
-      "relatedposts",
-      "relatedarticles",
-      "recommended",
-      "recommendation",
-      "recommendations",
-      "recommend",
-      "recirc",
-      "recirculation",
-      "readmore",
-      "readnext",
-      "mostread",
-      "mostpopular",
-      "popular",
-      "trending",
-      "outbrain",
-      "taboola",
-      "zergnet",
-      "plista",
-      "revcontent",
-      "alsolike",
-      "morefrom",
-      "morestories",
-      "morenews",
-      "seealso",
-      "teaser",
-      "teasers",
-      "upnext",
-      "newsletter",
-      "newsletters",
-      "subscribe",
-      "subscription",
-      "signup",
-      "optin",
-      "mailchimp",
-      "mailpoet",
-      "cookie",
-      "cookies",
-      "cookiebar",
-      "gdpr",
-      "consent",
-      "promo",
-      "promos",
-      "promotion",
-      "promobox",
-      "sponsor",
-      "sponsors",
-      "sponsored",
-      "ad",
-      "ads",
-      "advert",
-      "adverts",
-      "advertisement",
-      "advertising",
-      "adsense",
-      "adsbygoogle",
-      "adslot",
-      "adbox",
-      "adcontainer",
-      "anzeige",
-      "werbung",
-      "dfp",
-      "breadcrumb",
-      "breadcrumbs",
-      "nav",
-      "navi",
-      "navigation",
-      "navbar",
-      "menu",
-      "submenu",
-      "topnav",
-      "subnav",
-      "footer",
-      "pagefooter",
-      "sitefooter",
-      "colophon",
-      "sidebar",
-      "sidebars",
-      "rail",
-      "rightrail",
-      "masthead",
-      "pagination",
-      "pager",
-      "tags",
-      "taglist",
-      "tagcloud",
-      "keywords",
-      "caption",
-      "figcaption",
-      "credit",
-      "credits",
-      "photocredit",
-      "imagecaption",
-      "wpcaption",
-      "copyright",
-      "byline",
-      "bylines",
-      "authorbox",
-      "authorbio",
-      "authorinfo",
-      "aboutauthor",
-      "bio",
-      "entrymeta",
-      "postmeta",
-      "articlemeta",
-      "metadata",
-      "postinfo",
-      "articleinfo",
-      "postdate",
-      "dateline",
-      "timestamp",
-      "toolbar",
-      "tools",
-      "articletools",
-      "print",
-      "login",
-      "register",
-      "modal",
-      "popup",
-      "overlay",
-      "lightbox",
-      "dialog",
-      "rating",
-      "ratings",
-      "vote",
-      "poll",
-      "quiz",
-      "jump",
-      "skip",
-      "skiplink",
-      "srtext",
-      "visuallyhidden",
-      "screenreader",
-      "sronly",
-      "gallery",
-      "slideshow",
-      "carousel",
-      "slider",
-      "infobox",
-      "navbox",
-      "editsection",
-      "toc",
-      "reflist",
-      "catlinks",
-      "mwjumplink",
-      "banner",
-      "topbar",
-      "hidden",
-      "noprint",
-      "disclaimer",
-      "donate",
-      "donation",
-      "tooltip",
-      "dropdown",
-      "searchform",
-      "searchbox",
-      "languages",
-      "postnav",
-      "postnavigation",
-      "entryfooter",
-      "postfooter",
-      "articlefooter",
-      "callout",
-      "cta",
-      "inlinerelated",
-      "leaderboard",
-      "ticker",
-      "weather",
-      "player",
-      "videoplayer",
-      "authors",
-      "author",
-      "vcard",
-      "kommentar",
-      "kommentare",
-      "teilen",
-      "empfehlungen",
-      "autor",
-  };
-  return kWords;
-}
-
-const Words& comment_names() {
-  static const Words kWords = {"comment",        "comments",        "commentlist", "commentarea",
-                               "commentsection", "disqus",          "respond",     "reply",
-                               "replies",        "livefyre",        "commento",    "fbcomments",
-                               "discussion",     "leserkommentare", "usercomments"};
-  return kWords;
-}
-
-const Words& content_names() {
-  static const Words kWords = {"articlebody",   "articlecontent", "articletext", "entrycontent",
-                               "postcontent",   "postbody",       "storybody",   "storycontent",
-                               "storytext",     "contentbody",    "maincontent", "bodycontent",
-                               "articlecopy",   "bodycopy",       "postentry",   "bodytext",
-                               "newstext",      "newsbody",       "newscontent", "textbody",
-                               "blogcontent",   "hentry",         "fulltext",    "pagecontent",
-                               "singlecontent", "contentarticle", "rtejustify"};
-  return kWords;
-}
-
 // The openings by their first character, so that a line is compared with few of them.
 const std::array<std::vector<std::string_view>, 256>& openings() {
   static const auto kByFirst = [] {
@@ -638,9 +403,8 @@ bool is_pitch(std::string_view line, const Shape& shape) {
   if (any({"cookie"}))
     return any({"this website uses", "this site uses", "we use cookies", "use of cookies",
                 "your consent", "your browser", "improve your experience", "diese website",
-                "cookies will be stored", "essential for the website", "cookies to ensure",
-                "nous utilisons", "ce site utilise", "utilizamos cookies", "utilizza",
-                "cookie policy"});
+                "cookies to ensure", "nous utilisons", "ce site utilise", "utilizamos cookies",
+                "utilizza", "cookie policy"});
   if (shape.length > 260) return false;
   if (any({"newsletter", "inbox"}))
     return any({"sign up", "subscribe", "signing up", "delivered", "abonnieren", "anmelden",
@@ -649,7 +413,7 @@ bool is_pitch(std::string_view line, const Shape& shape) {
   if (any({"twitter", "facebook", "instagram", "telegram", "whatsapp", "youtube", "google news"}))
     return any({"follow us", "follow me", "follow him", "follow her", "follow them", "like us on",
                 "find us on", "folgen sie", "folge uns", "suivez-nous", "síguenos", "seguici",
-                "siga-nos", "join us on", "join our", "únete", "subscribe to our", "подпи"});
+                "siga-nos", "join us on", "join our", "subscribe to our", "подпи"});
   return any({"all rights reserved", "may not be published, broadcast", "alle rechte vorbehalten",
               "tous droits réservés", "todos los derechos reservados",
               "your email address will not"});
@@ -665,42 +429,6 @@ bool opens_tail(std::string_view line, const Shape& shape) {
   for (const std::string_view phrase : kTails)
     if (begins_with(lowered, phrase) && lowered.size() <= phrase.size() + 24) return true;
   return false;
-}
-
-Hint hint_of(std::string_view class_names, std::string_view id) {
-  Hint hint = Hint::kNone;
-  for (const std::string_view names : {class_names.substr(0, 512), id.substr(0, 128)}) {
-    std::string previous, word;
-    const auto finish = [&](bool name_ends) {
-      if (!word.empty()) {
-        const std::string pair = previous + word;
-        if (comment_names().contains(word) || comment_names().contains(pair)) {
-          hint = Hint::kComments;
-        } else if (furniture_names().contains(word) || furniture_names().contains(pair)) {
-          if (hint != Hint::kComments) hint = Hint::kFurniture;
-        } else if (hint == Hint::kNone &&
-                   (content_names().contains(word) || content_names().contains(pair))) {
-          hint = Hint::kContent;
-        }
-      }
-      previous = name_ends ? std::string() : word;
-      word.clear();
-    };
-    char before = ' ';
-    for (const char c : names) {
-      const bool upper = c >= 'A' && c <= 'Z';
-      const char folded = upper ? static_cast<char>(c + 32) : c;
-      if (folded < 'a' || folded > 'z') {
-        finish(c == ' ');
-      } else {
-        if (upper && before >= 'a' && before <= 'z') finish(false);
-        word.push_back(folded);
-      }
-      before = c;
-    }
-    finish(true);
-  }
-  return hint;
 }
 
 }  // namespace wiremill::clean

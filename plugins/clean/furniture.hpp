@@ -24,6 +24,7 @@ bool is_pitch(std::string_view line, const Shape& shape);
 // What an element's class and id say of it.
 enum class Hint : uint8_t {
   kNone,
+  kLead,       // an opening paragraph set apart
   kContent,    // names such as article-body, entry-content
   kFurniture,  // share bars, related links, newsletters, cookies, menus, captions
   kComments,   // readers' comments: prose, but not the article's

@@ -29,6 +29,7 @@ struct Block {
 constexpr float kDropPrice = 15;     // for leaving a child out of a container
 constexpr float kKeepShare = 0.72F;  // a child with this share of the sum replaces its parent
 constexpr float kClaimedKeepShare = 0.97F;
+constexpr size_t kLeadsMax = 3;
 constexpr float kStoryLetters = 400;  // prose enough to be the story under the page's headline
 constexpr float kLinkedShare = 0.3F;  // of its letters: more links than that make a list of links
 constexpr size_t kLineBytesMax = 1 << 20;
@@ -174,8 +175,10 @@ class Chooser {
       : tree_(tree), nodes_(tree.nodes()), blocks_(blocks) {
     const std::string wanted = fold(title);
     for (const Block& block : blocks_) {
-      if (wanted.empty() || block.line.kind != LineKind::kHeading) continue;
-      if (fold(block.line.text) != wanted) continue;
+      if (block.line.kind != LineKind::kHeading) continue;
+      if (first_heading_ == kNoNode && nodes_[block.node].tag == Tag::kHeading1)
+        first_heading_ = block.node;
+      if (wanted.empty() || fold(block.line.text) != wanted) continue;
       headline_ = block.node;
       break;
     }
@@ -238,6 +241,9 @@ class Chooser {
     const Hint hint = hint_of(attributes.class_, attributes.id);
     comments = hint == Hint::kComments;
     if (comments) return true;
+    // A lead that is linked is the teaser of another story.
+    if (hint == Hint::kLead && strictness == Strictness::kStrict)
+      return linked_[index] > 0.2F * letters_[index];
     // A post quoted from elsewhere stands in a box that is called social.
     return hint == Hint::kFurniture && strictness == Strictness::kStrict &&
            (quotes_[index] == 0 || node.tag == Tag::kList);
@@ -279,6 +285,15 @@ class Chooser {
       return 1.15F;
     if (hint_of(attributes.class_, attributes.id) == Hint::kContent) return 1.25F;
     return 1;
+  }
+
+  // Whether the block, or one of the two elements around it, is called a lead.
+  bool is_called_lead(uint32_t index) const {
+    for (int up = 0; up < 3 && index != kNoNode; ++up, index = nodes_[index].parent) {
+      const HtmlAttributes& attributes = tree_.attributes(nodes_[index]);
+      if (hint_of(attributes.class_, attributes.id) == Hint::kLead) return true;
+    }
+    return false;
   }
 
   uint32_t descend() const {
@@ -326,8 +341,16 @@ class Chooser {
         i = nodes_[i].end - 1;
       }
     }
+    const uint32_t heading = headline_ != kNoNode ? headline_ : first_heading_;
+    size_t leads = 0;
     for (const Block& block : blocks_) {
       const uint32_t node = block.first_node;
+      // A lead paragraph between the headline and the story's container.
+      if (heading < node && node < begin && !excluded_[node] && is_prose(block.line) &&
+          block.line.link_share < 0.2F && leads < kLeadsMax && is_called_lead(block.node)) {
+        article.lines.push_back(block.line);
+        ++leads;
+      }
       if (node < begin || node >= end || excluded_[node] || dropped[node - begin]) continue;
       const Line& line = block.line;
       if (line.link_share > 0.75F && line.kind != LineKind::kHeading && !line.shape.ends_sentence)
@@ -339,7 +362,8 @@ class Chooser {
   const HtmlTree& tree_;
   const std::vector<HtmlNode>& nodes_;
   const std::vector<Block>& blocks_;
-  uint32_t headline_ = kNoNode;  // the heading that says the page's title
+  uint32_t headline_ = kNoNode;       // the heading that says the page's title
+  uint32_t first_heading_ = kNoNode;  // of level one, up to that
   // By node, of what stands under it.
   std::vector<float> prose_, letters_, linked_;
   std::vector<uint32_t> quotes_;

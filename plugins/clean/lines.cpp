@@ -63,12 +63,7 @@ bool is_closer(char32_t c) {
 
 }  // namespace
 
-char32_t next_character(std::string_view text, size_t& at) {
-  const unsigned char first = static_cast<unsigned char>(text[at]);
-  if (first < 0x80) {
-    ++at;
-    return first;
-  }
+char32_t next_wide_character(std::string_view text, size_t& at) {
   UChar32 character = 0;
   U8_NEXT_OR_FFFD(reinterpret_cast<const uint8_t*>(text.data()), at, text.size(), character);
   return static_cast<char32_t>(character);
@@ -91,6 +86,13 @@ std::string tidy(std::string_view text) {
   bool pending = false;
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
+    while (at < text.size() && text[at] > ' ' && text[at] < 0x7f) ++at;
+    if (at > begin) {
+      if (pending) out.push_back(' ');
+      pending = false;
+      out.append(text.substr(begin, at - begin));
+      continue;
+    }
     const char32_t c = next_character(text, at);
     if (is_space(c)) {
       pending = !out.empty();

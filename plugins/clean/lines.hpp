@@ -10,7 +10,13 @@
 namespace wiremill::clean {
 
 // Decodes the character at `at` of valid UTF-8 and moves `at` past it.
-char32_t next_character(std::string_view text, size_t& at);
+char32_t next_wide_character(std::string_view text, size_t& at);
+inline char32_t next_character(std::string_view text, size_t& at) {
+  const auto first = static_cast<unsigned char>(text[at]);
+  if (first >= 0x80) return next_wide_character(text, at);
+  ++at;
+  return first;
+}
 
 // Whether a character is white space (Unicode White_Space, and the invisible U+200B, U+FEFF).
 bool is_space(char32_t character);

@@ -50,6 +50,7 @@ void classify(Line& line) { line.shape = shape_of(line.text); }
 
 std::vector<Line> cut_lines(std::string_view text) {
   std::vector<Line> lines;
+  std::vector<size_t> joined;
   bool adjacent = false;  // no blank line since the last one
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
@@ -76,13 +77,14 @@ std::vector<Line> cut_lines(std::string_view text) {
       last.body_end = line.body_end;
       // The shape of the last part says whether the paragraph goes on.
       last.shape = shape_of(line.text);
+      if (joined.empty() || joined.back() != lines.size() - 1) joined.push_back(lines.size() - 1);
       continue;
     }
     classify(line);
     lines.push_back(std::move(line));
     adjacent = true;
   }
-  for (Line& line : lines) classify(line);
+  for (const size_t index : joined) classify(lines[index]);
   return lines;
 }
 
@@ -95,8 +97,7 @@ bool is_date_line(const Line& line) {
   if (line.shape.length > 120 || line.shape.digits < 3) return false;
   const auto date = find_date(line.text);
   // The date is most of the line, but for a few words such as "Published" or a place.
-  return date && shape_of(line.text).words <= 14 &&
-         (line.text.size() - (date->end - date->begin) <= 45);
+  return date && line.shape.words <= 14 && (line.text.size() - (date->end - date->begin) <= 45);
 }
 
 std::vector<Scored> score(const std::vector<Line>& lines) {
