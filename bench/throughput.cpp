@@ -40,7 +40,7 @@ using Documents = std::span<const std::string>;
 
 struct Options {
   std::string articles, folder, raw_server;
-  size_t rounds = 7, documents = 40'000, default_documents = 8'000;
+  size_t rounds = 7, documents = 40'960, default_documents = 2'048;
 };
 
 // One server in one round.
