@@ -9,7 +9,10 @@ the daemon recovers, some into an orderly end. At the end all results are replay
 held against the record.
 
 With --mutant NAME the daemon has that fault (daemon/base/mutant.hpp), and the test passes only if
-the checker finds a violation of a kind named by --expect. Run by ctest; see --help for longer runs.
+the checker finds a violation of a kind named by --expect. Run by ctest. A longer run, and one again that failed:
+
+    PYTHONPATH=build/release/python tests/fault/kill_test.py build/release/bin/wiremilld --cycles 200
+    PYTHONPATH=build/release/python tests/fault/kill_test.py build/release/bin/wiremilld --seed SEED
 """
 
 import argparse
@@ -23,6 +26,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 import verdict
 from peers import Client, Subscriber, wait_until
@@ -106,6 +110,8 @@ class Trial:
         self.options, self.folder = options, folder
         self.rng = random.Random(seed)
         self.findings = verdict.Findings()
+        threading.excepthook = lambda thrown: self.findings.add(
+            "checker failed", "".join(traceback.format_exception(*thrown[:3])))
         self.texts = Texts(self.rng.random(), options.words)
         self.record_path = os.path.join(folder, "acknowledged.txt")
         self.record = open(self.record_path, "a", buffering=1)
