@@ -31,8 +31,8 @@ sanitize: packages ## Run the tests under ASan+UBSan, and those of threads under
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1" \
 	  ctest --test-dir build/tsan --output-on-failure -j $(JOBS) -L threads
 
-bench: build ## Measure throughput against raw ZeroMQ; writes nothing, prints the table
-	@bench/throughput.sh $(BIN)
+bench: build ## Measure throughput beside raw ZeroMQ and print the table; SHORT=1 only tries it
+	@$(BIN)/throughput $(if $(SHORT),--short) --articles tests/data/articles
 
 format: ## Format the sources with clang-format 14
 	@git ls-files '*.cpp' '*.hpp' '*.h' '*.c' | xargs clang-format-14 -i

@@ -226,24 +226,24 @@ void add_run(CLI::App& app, int& exit_code) {
   command->add_option("--stages", options->stages, "Only these stages, in this order.")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->type_name("NAME,…");
+      ->option_text("NAME,...");
   command->add_option("--input", options->input, "auto, text, html, json or jsonl (default: auto).")
       ->transform(CLI::CheckedTransformer(input_kinds()))
-      ->type_name("KIND");
+      ->option_text("KIND");
   command
       ->add_option("--format", options->format,
                    "pretty or json, one result a line (default: pretty).")
       ->check(CLI::IsMember({"pretty", "json"}))
-      ->type_name("FORMAT");
+      ->option_text("FORMAT");
   command->add_option("--source", options->source, "The source of documents that name none.")
       ->type_name("NAME");
   command->add_option("--threads", options->threads, "Worker threads (default: one for each core).")
       ->check(CLI::Range(1, 256))
-      ->type_name("N");
+      ->option_text("N");
   command->add_flag("--timings", options->timings, "Show how long each stage took.");
   command->add_option("files", options->files, "Files, or - for standard input.")
       ->required()
-      ->type_name("FILE");
+      ->option_text("FILE...");
   command->footer(
       "Examples:\n"
       "  wiremill run article.html\n"

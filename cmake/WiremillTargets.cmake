@@ -1,5 +1,5 @@
 # What our own targets share: warnings as errors, sanitizers by preset, one line per library and test.
-set(CMAKE_INSTALL_LIBDIR_PLUGINS "lib/wiremill/plugins")
+set(WIREMILL_PLUGIN_INSTALL_DIRECTORY "lib/wiremill/plugins")
 set(WIREMILL_SANITIZE "" CACHE STRING "address,undefined or thread or fuzzer; empty for none")
 
 add_library(wiremill_options INTERFACE)

@@ -22,7 +22,6 @@ std::unique_ptr<Connection> Connection::open(const std::string& endpoint, int se
     connection->dealer_ = zmq::socket_t(connection->context_, zmq::socket_type::dealer);
     zmq::socket_t& dealer = connection->dealer_;
     dealer.set(zmq::sockopt::linger, 0);
-    dealer.set(zmq::sockopt::immediate, true);  // what was under way is sent again by the caller
     dealer.set(zmq::sockopt::sndhwm, send_messages_max);
     dealer.set(zmq::sockopt::rcvhwm, 0);  // bounded by window and credit
     dealer.set(zmq::sockopt::reconnect_ivl, kReconnectMs);
@@ -93,6 +92,7 @@ bool Connection::receive(std::vector<zmq::message_t>& frames) {
 }
 
 bool Connection::send(std::span<const std::string_view> frames) {
+  if (!connected_) return false;
   for (size_t i = 0; i < frames.size();) {
     const int flags = ZMQ_DONTWAIT | (i + 1 < frames.size() ? ZMQ_SNDMORE : 0);
     if (::zmq_send(dealer_.handle(), frames[i].data(), frames[i].size(), flags) >= 0)

@@ -1,5 +1,10 @@
 // A DEALER that knows whether it is connected, by its socket monitor. Used by both clients, on
 // their owner's thread.
+//
+// ZMQ_IMMEDIATE would drop what is queued when a connection breaks, but libzmq 4.3.4 then ends the
+// pipe under a message that is half read and aborts (fq.cpp, "!_more"). So the pipe stays: nothing
+// is sent while there is no connection, and what was queued before arrives late, which both
+// protocols bear.
 #pragma once
 
 #include <chrono>
@@ -31,7 +36,7 @@ class Connection {
 
   // Reads one message without waiting; false where there is none.
   bool receive(std::vector<zmq::message_t>& frames);
-  // False where it cannot be sent now; then nothing was.
+  // False where it cannot be sent now, or there is no connection; then nothing was.
   bool send(std::span<const std::string_view> frames);
 
  private:

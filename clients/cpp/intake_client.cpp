@@ -98,6 +98,7 @@ void IntakeClient::Impl::poll(milliseconds timeout, std::vector<IntakeEvent>& ev
       state_ = State::MustGreet;
       resume_ = Clock::time_point::min();
     }
+    if (connection_->disconnected_for()) state_ = State::MustGreet;
     for (int i = 0; i < 1000 && connection_->receive(frames); ++i) handle(frames, events);
     const auto now = Clock::now();
     if (unanswered_count_ > 0 && now - heard_ >= options_.silence) {

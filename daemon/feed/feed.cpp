@@ -403,6 +403,7 @@ void Feed::Impl::heartbeat() {
   *at_head.mutable_head() = head;
   for (auto stream = streams_.begin(); stream != streams_.end();) {
     const auto current = stream++;
+    if (current->full) continue;  // retry_full() finds out whether it is still there
     const bool caught_up = current->at_head && current->position >= tail_next_;
     if (send(*current, caught_up ? at_head : lives) == Sent::Gone) forget(current);
   }

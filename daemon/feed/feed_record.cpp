@@ -6,11 +6,8 @@
 namespace wiremill {
 namespace {
 
-// Takes the string over without a copy.
-zmq::message_t message_of(std::string* bytes) {
-  return zmq::message_t(
-      bytes->data(), bytes->size(),
-      [](void*, void* owner) { delete static_cast<std::string*>(owner); }, bytes);
+zmq::message_t message_of(std::string_view bytes) {
+  return zmq::message_t(bytes.data(), bytes.size());
 }
 
 }  // namespace
@@ -26,7 +23,7 @@ FeedRecord read_feed_record(const LogRecord& stored, uint64_t epoch) {
     record.header.set_status(static_cast<v1::Result::Status>(parsed.status()));
     record.topic = std::move(*parsed.mutable_topic());
     record.accepted_at_us = parsed.accepted_at_us();
-    record.result = message_of(parsed.release_result());
+    record.result = message_of(parsed.result());
     return record;
   }
   v1::Result lost;
@@ -37,7 +34,7 @@ FeedRecord read_feed_record(const LogRecord& stored, uint64_t epoch) {
   lost.mutable_failure()->set_message("the record of this result is damaged on disk");
   record.header.set_status(v1::Result::DEAD);
   record.topic = "und//";
-  record.result = message_of(new std::string(lost.SerializeAsString()));
+  record.result = message_of(lost.SerializeAsString());
   return record;
 }
 

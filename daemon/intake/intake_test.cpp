@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "daemon/intake/intake_harness.hpp"
+#include "daemon/log/memory_file_system.hpp"
 #include "wiremill/client.hpp"
 
 namespace wiremill {
@@ -17,6 +18,7 @@ using std::chrono::milliseconds;
 
 class Numbered : public ::testing::Test {
  protected:
+  MemoryFileSystem memory_;  // where a test wants a disk that fails
   IntakeHarness daemon_;
 };
 
@@ -401,6 +403,66 @@ TEST_F(Numbered, AThousandConnectionsLeaveNothingBehind) {
   peer.welcome();
   peer.put(1, document_bytes("", "x"));
   EXPECT_EQ(peer.accepted_up_to(1).size(), 1U);
+}
+
+TEST_F(Numbered, NothingIsAcknowledgedThatTheDiskRefused) {
+  daemon_.log_options.files = &memory_;
+  daemon_.start();
+  const auto exchange = [&](RawPeer& peer) {
+    peer.put(1, document_bytes("a", "x"));
+    EXPECT_EQ(peer.accepted_up_to(1).size(), 1U);
+  };
+  RawPeer peer(daemon_.options.endpoint);
+  RawPeer bare(daemon_.options.endpoint);
+  peer.hello("c", 1);
+  peer.welcome();
+  exchange(peer);
+  memory_.set_gate([](MemoryFileSystem::Kind kind, const std::string&) -> Status {
+    if (kind == MemoryFileSystem::Kind::Sync) return fail(ErrorCode::Io, "the disk is broken");
+    return {};
+  });
+  bare.send({"json", R"({"id":"bare"})"});
+  EXPECT_NE(bare.receive().at(0).find("\"READ_ONLY\""), std::string::npos);
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    peer.put(2, document_bytes("b", "x"));
+    const v1::Nack nack = peer.nack();
+    EXPECT_EQ(nack.code(), v1::Nack::READ_ONLY);
+    EXPECT_EQ(nack.number(), 2U);
+    EXPECT_GT(nack.retry_after_ms(), 0U);
+  }
+  exchange(peer);  // what was acknowledged stays so
+  daemon_.stop();
+  memory_.set_gate({});
+  daemon_.start();
+  RawPeer again(daemon_.options.endpoint);
+  again.hello("c", 1);
+  again.welcome();
+  exchange(again);
+  again.put(2, document_bytes("b", "x"));
+  EXPECT_EQ(again.accepted_up_to(2).size(), 1U);
+}
+
+TEST_F(Numbered, ALedgerAheadOfTheLogIsBegunAnew) {
+  daemon_.start();
+  {
+    RawPeer peer(daemon_.options.endpoint);
+    peer.hello("c", 1);
+    peer.welcome();
+    for (uint64_t number = 1; number <= 10; ++number)
+      peer.put(number, document_bytes("id" + std::to_string(number), "x"));
+    EXPECT_EQ(peer.accepted_up_to(10).size(), 10U);
+  }
+  daemon_.stop();
+  std::filesystem::remove_all(daemon_.log_options.directory);
+  daemon_.start();
+  RawPeer peer(daemon_.options.endpoint);
+  peer.hello("c", 1);
+  EXPECT_EQ(peer.welcome().durable_up_to(), 0U);
+  peer.put(1, document_bytes("id5", "x"));
+  const auto accepted = peer.accepted_up_to(1);
+  ASSERT_EQ(accepted.size(), 1U);
+  EXPECT_FALSE(accepted[0].repeat());
+  EXPECT_EQ(accepted[0].sequence(), 1U);
 }
 
 TEST_F(Numbered, IdsAreForgottenWhenThereAreTooMany) {

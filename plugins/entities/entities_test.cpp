@@ -126,6 +126,14 @@ TEST(Entities, GivesNoJunkForScriptsWithoutCapitals) {
   EXPECT_EQ(names_in("التقى وزير الخارجية الصحفيين في القاهرة.", "ar"), Names{});
 }
 
+TEST(Entities, FindsPreciseNamesInLanguagesNotLearnt) {
+  for (const Entity& entity : entities_of(
+           "Le ministre Jean Dupont est arrivé lundi à Berlin. Les deux dirigeants ont parlé de la "
+           "guerre et de l'avenir du pays. Selon lui, la rencontre a duré trois heures.",
+           "fr"))
+    EXPECT_TRUE(entity.name == "Jean Dupont" || entity.name == "Berlin") << entity.name;
+}
+
 TEST(Entities, EmptyTextAndNoTokens) {
   EXPECT_TRUE(entities_of("").empty());
   EXPECT_TRUE(entities_of(" \n\n ").empty());

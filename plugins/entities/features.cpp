@@ -9,7 +9,7 @@ namespace {
 constexpr uint32_t kNoRun = UINT32_MAX;
 constexpr uint64_t kNoWord = 0x5bd1e995;
 
-// Hands out features, numbering the templates as they come.
+// Appends hashed features; each template has its number, each group of languages its salt.
 class Features {
  public:
   Features(std::vector<uint32_t>& out, uint64_t salt) : out_(out), salt_(salt) {}

@@ -15,7 +15,7 @@ namespace wiremill::entities {
 namespace {
 
 // Without training data for a language the English weights still find most names, and junk beside
-// them; a mention must then be surer.
+// them; a mention must then be surer, and not hold more small words than capitalised ones.
 constexpr double kForeignConfidenceMin = 0.6;
 
 bool is_trained(std::string_view language, Group group) {
@@ -130,9 +130,12 @@ void Tagger::tag_passage(const Input& input, std::span<const wm_token> tokens,
         while (chunk.end - chunk.first > 1 && is_honorific(text_of(chunk.first))) ++chunk.first;
       const auto words = passage.words().subspan(chunk.first, chunk.end - chunk.first);
       // A name is written with a capital somewhere; scripts without capitals were not trained.
-      if (std::none_of(words.begin(), words.end(), [](const Word& w) { return w.capital(); }))
-        continue;
-      if (!trained && confidence < kForeignConfidenceMin) continue;
+      const auto capitals = std::count_if(words.begin(), words.end(),
+                                          [](const Word& word) { return word.capital(); });
+      const auto smalls = std::count_if(
+          words.begin(), words.end(), [](const Word& word) { return word.letters == Case::Lower; });
+      if (capitals == 0) continue;
+      if (!trained && (confidence < kForeignConfidenceMin || smalls > capitals)) continue;
       Mention mention{chunk.type, tokens[chunk.first].begin, tokens[chunk.end - 1].end, confidence};
       for (const Word& word : words) mention.words.push_back(word.lower);
       out.push_back(std::move(mention));

@@ -1,0 +1,34 @@
+// A server under measurement, as a child process. Main thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace wiremill {
+
+// A loopback endpoint whose port was free a moment ago.
+std::string free_endpoint();
+
+// Seconds of processor time, of all threads.
+double own_cpu_seconds();
+
+class ServerProcess {
+ public:
+  // `arguments[0]` is the program. Its standard error goes to `log_path`.
+  ServerProcess(const std::vector<std::string>& arguments, const std::string& log_path);
+  // Kills what was not stopped.
+  ~ServerProcess();
+  ServerProcess(const ServerProcess&) = delete;
+  ServerProcess& operator=(const ServerProcess&) = delete;
+
+  double cpu_seconds() const;
+  // Sends SIGTERM and answers the exit code, 128 + the signal that ended it.
+  int stop();
+
+ private:
+  pid_t pid_ = -1;
+};
+
+}  // namespace wiremill

@@ -1,0 +1,330 @@
+// `make bench`: how many documents a second the daemon takes and processes, beside a bare ZeroMQ
+// exchange in the same run. Prints a table in Markdown; bench/RESULTS.md keeps one.
+//
+// A round measures, one after the other,
+//   raw      the clients against a ROUTER that drops what it reads (exchange.hpp)
+//   empty    the clients against a fresh wiremilld without stages
+//   default  the clients against a fresh wiremilld with its default line
+// so that whatever else the machine does falls on all of them alike; the table shows medians of the
+// rounds and of their ratios. A daemon's figures are documents a second until the last was acknowledged,
+// until the last one's result was on disk and handed to a subscriber, and the speed at which a subscriber
+// reads all results afterwards. Every document must come out PROCESSED, exactly once and in order.
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <stdexcept>
+#include <thread>
+#include <wiremill/client.hpp>
+
+#include "bench/documents.hpp"
+#include "bench/exchange.hpp"
+#include "bench/server_process.hpp"
+#include "bench/stage_times.hpp"
+#include "daemon/log/file.hpp"
+
+namespace wiremill {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Documents = std::span<const std::string>;
+
+struct Options {
+  std::string articles, folder, raw_server;
+  size_t rounds = 7, documents = 40'960, default_documents = 2'048;
+};
+
+// One server in one round.
+struct Figures {
+  double acknowledged = 0, processed = 0, replayed = 0;  // documents a second
+  double client_us = 0, server_us = 0;                   // processor time of a document
+};
+
+double seconds_since(Clock::time_point began) {
+  return std::chrono::duration<double>(Clock::now() - began).count();
+}
+
+double quantile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1) + 0.5)];
+}
+
+void progress(const std::string& what) {
+  if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r\x1b[K%s", what.c_str());
+}
+
+// A folder on the disk under measurement, gone with the object.
+class Scratch {
+ public:
+  explicit Scratch(const std::string& parent) : path_(parent + "/throughput-XXXXXX") {
+    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot make " + path_);
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+std::string program(const char* name) {
+  return std::filesystem::read_symlink("/proc/self/exe").replace_filename(name).string();
+}
+
+// Reads results from `sequence` on until `last`, which must all be there, and answers how many.
+size_t read_results(const std::string& endpoint, uint64_t sequence, uint64_t last) {
+  ReplayClientOptions options;
+  options.endpoint = endpoint;
+  options.from = ReplayClientOptions::From::Sequence;
+  options.sequence = sequence;
+  std::string error;
+  const auto client = ReplayClient::connect(options, error);
+  if (!client) throw std::runtime_error(error);
+  size_t count = 0;
+  for (ReplayEvent event; event.sequence < last;) {
+    if (!client->poll(std::chrono::minutes(5), event)) throw std::runtime_error("no results come");
+    if (event.kind == ReplayEvent::Kind::Head) event.sequence = 0;
+    if (event.kind != ReplayEvent::Kind::Result) continue;
+    if (event.sequence != sequence + count || event.status != ReplayEvent::Status::Processed)
+      throw std::runtime_error(fmt::format("result {} is missing or not PROCESSED: {} came",
+                                           sequence + count, event.sequence));
+    ++count;
+  }
+  return count;
+}
+
+Figures measure_raw(const Options& options, const std::string& folder, Documents documents) {
+  const std::string endpoint = free_endpoint();
+  ServerProcess server(
+      {program("throughput"), "--raw-server", endpoint, "--articles", options.articles},
+      folder + "/raw.log");
+  const double own = own_cpu_seconds();
+  const double seconds = push_documents(endpoint, documents);
+  const auto count = static_cast<double>(documents.size());
+  Figures figures;
+  figures.acknowledged = count / seconds;
+  figures.client_us = (own_cpu_seconds() - own) / count * 1e6;
+  figures.server_us = server.cpu_seconds() / count * 1e6;
+  return figures;
+}
+
+Figures measure_daemon(const std::string& folder, const std::string& stages, Documents documents) {
+  const std::string intake = free_endpoint(), feed = free_endpoint(), replay = free_endpoint();
+  const std::string config = folder + "/wiremill.yaml", state = folder + "/state";
+  std::ofstream(config) << fmt::format(
+      "intake: {{endpoint: \"{}\"}}\nfirehose: {{endpoint: \"\"}}\nfeed: {{endpoint: \"{}\"}}\n"
+      "replay: {{endpoint: \"{}\"}}\ndrain_timeout: 60s\n{}",
+      intake, feed, replay, stages);
+  ServerProcess server({program("wiremilld"), "--config", config, "--state", state},
+                       folder + "/wiremilld.log");
+  const double own = own_cpu_seconds();
+  const auto began = Clock::now();
+  const double pushed = push_documents(intake, documents);
+  const double greeted = seconds_since(began) - pushed;  // start of the daemon
+  const double client_seconds = own_cpu_seconds() - own;
+  const auto count = static_cast<double>(documents.size());
+  read_results(replay, documents.size(), documents.size());
+  Figures figures;
+  figures.acknowledged = count / pushed;
+  figures.processed = count / (seconds_since(began) - greeted);
+  figures.client_us = client_seconds / count * 1e6;
+  figures.server_us = server.cpu_seconds() / count * 1e6;
+  const auto replay_began = Clock::now();
+  if (read_results(replay, 1, documents.size()) != documents.size())
+    throw std::runtime_error("not every document has its one result");
+  figures.replayed = count / seconds_since(replay_began);
+  if (const int code = server.stop(); code != 0)
+    throw std::runtime_error(fmt::format("wiremilld ended with exit code {}", code));
+  std::filesystem::remove_all(state);
+  return figures;
+}
+
+std::vector<double> column(const std::vector<Figures>& rounds, double Figures::*figure) {
+  std::vector<double> values;
+  for (const Figures& round : rounds) values.push_back(round.*figure);
+  return values;
+}
+
+std::vector<double> ratios(const std::vector<Figures>& of, const std::vector<Figures>& to,
+                           double Figures::*figure) {
+  std::vector<double> values;
+  for (size_t i = 0; i < of.size(); ++i) values.push_back(of[i].*figure / (to[i].*figure));
+  return values;
+}
+
+void print_speed(const char* what, const std::vector<double>& values) {
+  fmt::print("| {} | {:.0f} | {:.0f} to {:.0f} |\n", what, quantile(values, 0.5),
+             quantile(values, 0), quantile(values, 1));
+}
+
+void print_ratio(const char* what, const std::vector<double>& values) {
+  fmt::print("| {} | **{:.3f}** | {:.3f} to {:.3f} |\n", what, quantile(values, 0.5),
+             quantile(values, 0), quantile(values, 1));
+}
+
+// Milliseconds, median, of an fdatasync after 4 KB written over zeros that are on the disk.
+double sync_ms(const std::string& folder) {
+  constexpr int64_t kBlockBytes = 4096;
+  constexpr int kSyncs = 500;
+  const auto check = [](const Status& status) {
+    if (!status) throw std::runtime_error(status.error().message);
+  };
+  auto file = real_file_system().open(folder + "/sync", OpenMode::Create);
+  check(file.map([](const auto&) {}));
+  const std::string zeros(kBlockBytes * kSyncs, '\0'), block(kBlockBytes, 'x');
+  check((*file)->write_at(0, zeros));
+  check((*file)->sync());
+  std::vector<double> spent_ms;
+  for (int i = 0; i < kSyncs; ++i) {
+    check((*file)->write_at(i * kBlockBytes, block));
+    const auto began = Clock::now();
+    check((*file)->sync());
+    spent_ms.push_back(seconds_since(began) * 1e3);
+  }
+  return quantile(spent_ms, 0.5);
+}
+
+void print_machine(const std::string& folder) {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line, cpu = "unknown CPU";
+  while (std::getline(file, line))
+    if (line.starts_with("model name")) cpu = line.substr(line.find(':') + 2);
+  utsname kernel{};
+  ::uname(&kernel);
+  double load = 0;
+  ::getloadavg(&load, 1);
+  char date[32];
+  const std::time_t now = std::time(nullptr);
+  tm parts{};
+  std::strftime(date, sizeof date, "%Y-%m-%d %H:%M UTC", ::gmtime_r(&now, &parts));
+  fmt::print(
+      "{}; {} cores, {}; Linux {}; load average at the start {:.1f}. State folder in {}, whose "
+      "disk takes {:.2f} ms (median) for an fdatasync of 4 KB written over zeros.\n\n",
+      date, std::thread::hardware_concurrency(), cpu, kernel.release, load,
+      std::filesystem::path(folder)
+          .parent_path()
+          .lexically_relative(std::filesystem::current_path())
+          .string(),
+      sync_ms(folder));
+}
+
+void print_stages(const Config& config, Documents documents, double document_bytes) {
+  const StageTimes times = measure_stages(config.stages, documents);
+  fmt::print("\n| Default line, one thread | µs a document | share | MB/s |\n|---|--:|--:|--:|\n");
+  const auto print_row = [&](const std::string& name, double us) {
+    fmt::print("| {} | {:.0f} | {:.0f} % | {:.1f} |\n", name, us, 100 * us / times.document_us,
+               document_bytes / us);
+  };
+  double rest = times.document_us;
+  for (const auto& [name, us] : times.stages) {
+    print_row(name, us);
+    rest -= us;
+  }
+  print_row("sentences and tokens, records, state", rest);
+  print_row("whole line", times.document_us);
+}
+
+void run(const Options& options) {
+  const Scratch scratch(options.folder);
+  const auto config = parse_config(default_config_yaml(), "default configuration");
+  if (!config) throw std::runtime_error(config.error().front().message);
+  progress("making documents");
+  const std::vector<std::string> all =
+      make_documents(options.articles, std::max(options.documents, options.default_documents));
+  const Documents documents = Documents(all).first(options.documents);
+  const Documents few = Documents(all).first(options.default_documents);
+  const double bytes =
+      std::accumulate(all.begin(), all.end(), 0.0,
+                      [](double sum, const auto& one) { return sum + double(one.size()); }) /
+      static_cast<double>(all.size());
+  print_machine(scratch.path());
+  fmt::print(
+      "{} rounds; {} documents of {:.0f} bytes (default line: {}), {} clients, a window of {} "
+      "each, tcp over loopback; the bare server acknowledges each {} documents.\n\n",
+      options.rounds, documents.size(), bytes, few.size(), kClients, kWindow, kDocumentsPerAck);
+  std::vector<Figures> raw, empty, line;
+  for (size_t i = 1; i <= options.rounds; ++i) {
+    progress(fmt::format("round {} of {}: raw", i, options.rounds));
+    raw.push_back(measure_raw(options, scratch.path(), documents));
+    progress(fmt::format("round {} of {}: empty line", i, options.rounds));
+    empty.push_back(measure_daemon(scratch.path(), "stages: []\n", documents));
+    progress(fmt::format("round {} of {}: default line", i, options.rounds));
+    line.push_back(measure_daemon(scratch.path(), "", few));
+  }
+  fmt::print("| Documents a second | median | least to most |\n|---|--:|--:|\n");
+  print_speed("(a) raw exchange, acknowledged", column(raw, &Figures::acknowledged));
+  print_speed("(b) empty line, acknowledged", column(empty, &Figures::acknowledged));
+  print_speed("(b) empty line, to the result", column(empty, &Figures::processed));
+  print_speed("(b) empty line, replayed afterwards", column(empty, &Figures::replayed));
+  print_speed("(c) default line, acknowledged", column(line, &Figures::acknowledged));
+  print_speed("(c) default line, to the result", column(line, &Figures::processed));
+  print_speed("(c) default line, replayed afterwards", column(line, &Figures::replayed));
+  print_ratio("(b)/(a), acknowledged", ratios(empty, raw, &Figures::acknowledged));
+  print_ratio("(c)/(b), acknowledged", ratios(line, empty, &Figures::acknowledged));
+  print_ratio("(c)/(b), to the result", ratios(line, empty, &Figures::processed));
+  fmt::print("\n| Processor time, µs a document (median) | clients | server |\n|---|--:|--:|\n");
+  const auto print_cpu = [](const char* what, const std::vector<Figures>& rounds) {
+    fmt::print("| {} | {:.1f} | {:.1f} |\n", what,
+               quantile(column(rounds, &Figures::client_us), 0.5),
+               quantile(column(rounds, &Figures::server_us), 0.5));
+  };
+  print_cpu("(a) raw exchange", raw);
+  print_cpu("(b) empty line", empty);
+  print_cpu("(c) default line", line);
+  progress("stages");
+  print_stages(*config, few.first(std::min<size_t>(few.size(), 2000)), bytes);
+  progress("");
+  fmt::print("\n{} documents sent to the daemon, {} results, each PROCESSED, once and in order.\n",
+             options.rounds * (documents.size() + few.size()),
+             options.rounds * (documents.size() + few.size()));
+}
+
+}  // namespace
+}  // namespace wiremill
+
+int main(int argc, char** argv) {
+  wiremill::Options options;
+  bool is_short = false;
+  CLI::App app{"Measures wiremilld beside a bare ZeroMQ exchange and prints a table.",
+               "throughput"};
+  app.add_option("--articles", options.articles, "Folder of the texts that documents are made of.")
+      ->required()
+      ->check(CLI::ExistingDirectory)
+      ->type_name("DIR");
+  app.add_option("--folder", options.folder, "Where the daemon's state goes (default: ..).")
+      ->check(CLI::ExistingDirectory)
+      ->type_name("DIR");
+  app.add_option("--rounds", options.rounds, "Rounds (default: 7).")->check(CLI::Range(1, 1000));
+  app.add_option("--raw-server", options.raw_server, "Be the bare server on this endpoint.")
+      ->type_name("ENDPOINT");
+  app.add_flag("--short", is_short, "Few documents: only shows that everything works.");
+  CLI11_PARSE(app, argc, argv);
+  if (is_short) {
+    options.rounds = 1;
+    options.documents = 4096;
+    options.default_documents = 1024;
+  }
+  if (options.folder.empty())
+    options.folder = std::filesystem::path(wiremill::program("..")).lexically_normal().string();
+  try {
+    if (!options.raw_server.empty()) wiremill::serve_raw(options.raw_server);
+    wiremill::run(options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "throughput: %s\n", error.what());
+    return 70;
+  }
+  return 0;
+}
