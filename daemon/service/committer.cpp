@@ -114,6 +114,8 @@ Status recover_state(const Log& results, StateStore& state) {
     }
     WM_TRY(state.commit(applied));
   }
+  // So that a crash soon after does not have it all done once more.
+  WM_TRY(state.checkpoint());
   return {};
 }
 

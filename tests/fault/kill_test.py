@@ -9,20 +9,24 @@ the daemon recovers, some into an orderly end. At the end all results are replay
 held against the record.
 
 With --mutant NAME the daemon has that fault (daemon/base/mutant.hpp), and the test passes only if
-the checker finds a violation of a kind named by --expect. Run by ctest; see --help for longer runs.
+the checker finds a violation of a kind named by --expect. Run by ctest. A longer run, and one again that failed:
+
+    PYTHONPATH=build/release/python tests/fault/kill_test.py build/release/bin/wiremilld --cycles 200
+    PYTHONPATH=build/release/python tests/fault/kill_test.py build/release/bin/wiremilld --seed SEED
 """
 
 import argparse
 import os
 import random
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import traceback
 
 import verdict
 from peers import Client, Subscriber, wait_until
@@ -38,41 +42,28 @@ LONG_CYCLE, CHECKPOINT_S = 9, 10
 START_PATIENCE_S, FINISH_PATIENCE_S = 60, 10
 
 CONFIG = """\
-intake: {{endpoint: "tcp://127.0.0.1:{0}", credit: 1024}}
-feed: {{endpoint: "tcp://127.0.0.1:{1}"}}
-replay: {{endpoint: "tcp://127.0.0.1:{2}"}}
-firehose: {{endpoint: ""}}
-storage: {{segment_bytes: 4MiB}}
+intake: {endpoint: "tcp://127.0.0.1:*", credit: 1024}
+feed: {endpoint: "tcp://127.0.0.1:*"}
+replay: {endpoint: "tcp://127.0.0.1:*"}
+firehose: {endpoint: ""}
+storage: {segment_bytes: 4MiB}
 drain_timeout: 300ms
-log: {{format: json}}
-stages: [{{name: clean}}, {{name: language}}, {{name: duplicates}}, {{name: summary}}]
+log: {format: json}
+stages: [{name: clean}, {name: language}, {name: duplicates}, {name: summary}]
 """
 
 
-def free_ports(rng, count):
-    """Below the range from which outgoing connections take theirs."""
-    found = []
-    while len(found) < count:
-        port = rng.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in found:
-            found.append(port)
-    return found
+# Where it says on which ports it serves.
+SERVING = re.compile(r"serving: intake (\S+), feed \S+, replay ([^\s;]+);")
 
 
 class Daemon:
     """One life of wiremilld."""
 
-    def __init__(self, program, mutant, folder, rng):
-        ports = free_ports(rng, 3)
-        self.intake, self.replay = (f"tcp://127.0.0.1:{port}" for port in (ports[0], ports[2]))
+    def __init__(self, program, mutant, folder):
         config = os.path.join(folder, "wiremill.yaml")
         with open(config, "w") as file:
-            file.write(CONFIG.format(*ports))
+            file.write(CONFIG)
         self.log_path = os.path.join(folder, "daemon.log")
         self.log_begin = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
         environment = dict(os.environ, WIREMILL_MUTANT=mutant or "")
@@ -86,10 +77,15 @@ class Daemon:
             file.seek(self.log_begin)
             return file.read()
 
+    def tail(self):
+        return self.log().strip()[-600:]
+
     def wait_serving(self):
         until = time.monotonic() + START_PATIENCE_S
         while time.monotonic() < until and self.process.poll() is None:
-            if "serving: " in self.log():
+            serving = SERVING.search(self.log())
+            if serving:
+                self.intake, self.replay = serving.groups()
                 return True
             time.sleep(0.005)
         return False
@@ -114,6 +110,8 @@ class Trial:
         self.options, self.folder = options, folder
         self.rng = random.Random(seed)
         self.findings = verdict.Findings()
+        threading.excepthook = lambda thrown: self.findings.add(
+            "checker failed", "".join(traceback.format_exception(*thrown[:3])))
         self.texts = Texts(self.rng.random(), options.words)
         self.record_path = os.path.join(folder, "acknowledged.txt")
         self.record = open(self.record_path, "a", buffering=1)
@@ -133,7 +131,7 @@ class Trial:
         return self.newest() - self.subscribers[0].next < WITHOUT_RESULT_MAX
 
     def start(self):
-        return Daemon(self.options.program, self.options.mutant, self.folder, self.rng)
+        return Daemon(self.options.program, self.options.mutant, self.folder)
 
     def peers(self, daemon, stop, push_new):
         threads = [threading.Thread(target=client.run, args=(daemon.intake, stop, push_new))
@@ -145,31 +143,34 @@ class Trial:
         return threads
 
     def not_started(self, daemon):
-        code = daemon.process.poll()
+        self.findings.add("not started", f"exit code {daemon.process.poll()}: {daemon.tail()}")
         daemon.kill()
-        self.findings.add("not started", f"exit code {code}: {daemon.log().strip()[-600:]}")
 
     def cycle(self):
-        daemon, stop = self.start(), threading.Event()
-        threads = self.peers(daemon, stop, True)
+        daemon, stop, threads = self.start(), threading.Event(), []
         starting = self.cycles not in (0, LONG_CYCLE) and self.rng.random() < 0.25
         if starting:
             time.sleep(self.rng.uniform(0, 0.3))
             self.hits["while starting"] += 1
-        elif daemon.wait_serving():
+            if daemon.process.poll() is not None:
+                self.not_started(daemon)
+        elif not daemon.wait_serving():
+            self.not_started(daemon)
+        else:
+            threads = self.peers(daemon, stop, True)
             # After so many documents, thus while more are under way, wherever the line stands.
-            wanted = self.texts.made + self.rng.randrange(50, self.options.documents)
+            wanted = self.texts.made + self.rng.randrange(self.options.documents)
             wait_until(lambda: self.findings or self.texts.made >= wanted, LIFE_MAX_S, lambda: 0)
             time.sleep(self.rng.uniform(0, 0.02))
             if self.cycles == LONG_CYCLE:
                 self.hits["after a checkpoint"] += 1
                 time.sleep(CHECKPOINT_S)
-        if daemon.process.poll() is not None or not (starting or "serving: " in daemon.log()):
-            self.not_started(daemon)
-        elif not starting and self.rng.random() < 0.25:
-            self.hits["while draining"] += 1
-            daemon.process.send_signal(signal.SIGTERM)
-            time.sleep(self.rng.uniform(0, 2 * DRAIN_S))
+            if daemon.process.poll() is not None:
+                self.findings.add("died", f"exit code {daemon.process.poll()}: {daemon.tail()}")
+            elif self.rng.random() < 0.25:
+                self.hits["while draining"] += 1
+                daemon.process.send_signal(signal.SIGTERM)
+                time.sleep(self.rng.uniform(0, 2 * DRAIN_S))
         daemon.kill()
         stop.set()
         for thread in threads:
@@ -200,7 +201,7 @@ class Trial:
             thread.join()
         code = daemon.drain()
         if code != 0:
-            self.findings.add("not drained", f"exit code {code}: {daemon.log().strip()[-600:]}")
+            self.findings.add("not drained", f"exit code {code}: {daemon.tail()}")
         if self.findings:
             return None
         daemon = self.start()
