@@ -301,7 +301,7 @@ void run(const Options& options) {
   print_cpu("(c) default line", line);
   print_threads(empty, static_cast<double>(documents.size()));
   progress("stages");
-  print_stages(*config, few.first(std::min<size_t>(few.size(), 2000)), bytes);
+  print_stages(*config, few.first(std::min<size_t>(few.size(), 1000)), bytes);
   progress("");
   fmt::print("\n{} documents sent to the daemon, {} results, each PROCESSED, once and in order.\n",
              options.rounds * (documents.size() + few.size()),
