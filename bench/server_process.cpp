@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -63,6 +64,19 @@ double ServerProcess::cpu_seconds() const {
   double utime = 0, stime = 0;
   fields >> utime >> stime;
   return (utime + stime) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+CpuSeconds ServerProcess::thread_cpu_seconds() const {
+  CpuSeconds threads;
+  for (const auto& thread :
+       std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid_))) {
+    std::string name;
+    std::getline(std::ifstream(thread.path() / "comm"), name);
+    double nanoseconds = 0;  // on a processor: the first field
+    std::ifstream(thread.path() / "schedstat") >> nanoseconds;
+    threads[name] += nanoseconds * 1e-9;
+  }
+  return threads;
 }
 
 int ServerProcess::stop() {

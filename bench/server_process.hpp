@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ std::string free_endpoint();
 // Seconds of processor time, of all threads.
 double own_cpu_seconds();
 
+using CpuSeconds = std::map<std::string, double>;
+
 class ServerProcess {
  public:
   // `arguments[0]` is the program. Its standard error goes to `log_path`.
@@ -24,6 +27,8 @@ class ServerProcess {
   ServerProcess& operator=(const ServerProcess&) = delete;
 
   double cpu_seconds() const;
+  // Of the threads that live, by name; those of one name together.
+  CpuSeconds thread_cpu_seconds() const;
   // Sends SIGTERM and answers the exit code, 128 + the signal that ended it.
   int stop();
 

@@ -40,13 +40,14 @@ using Documents = std::span<const std::string>;
 
 struct Options {
   std::string articles, folder, raw_server;
-  size_t rounds = 7, documents = 40'960, default_documents = 2'048;
+  size_t rounds = 5, documents = 40'960, default_documents = 2'048;
 };
 
 // One server in one round.
 struct Figures {
   double acknowledged = 0, processed = 0, replayed = 0;  // documents a second
   double client_us = 0, server_us = 0;                   // processor time of a document
+  CpuSeconds threads;                                    // of the whole run
 };
 
 double seconds_since(Clock::time_point began) {
@@ -146,6 +147,7 @@ Figures measure_daemon(const std::string& folder, const std::string& stages, Doc
   if (read_results(replay, 1, documents.size()) != documents.size())
     throw std::runtime_error("not every document has its one result");
   figures.replayed = count / seconds_since(replay_began);
+  figures.threads = server.thread_cpu_seconds();
   if (const int code = server.stop(); code != 0)
     throw std::runtime_error(fmt::format("wiremilld ended with exit code {}", code));
   std::filesystem::remove_all(state);
@@ -237,6 +239,19 @@ void print_stages(const Config& config, Documents documents, double document_byt
   print_row("whole line", times.document_us);
 }
 
+void print_threads(const std::vector<Figures>& rounds, double documents) {
+  fmt::print(
+      "\n| Daemon's threads, empty line, start and replay included | µs a document (median) |\n"
+      "|---|--:|\n");
+  for (const auto& [name, seconds] : rounds.front().threads) {
+    std::vector<double> us;
+    for (const Figures& round : rounds)
+      if (const auto found = round.threads.find(name); found != round.threads.end())
+        us.push_back(found->second / documents * 1e6);
+    if (quantile(us, 0.5) >= 0.1) fmt::print("| {} | {:.1f} |\n", name, quantile(us, 0.5));
+  }
+}
+
 void run(const Options& options) {
   const Scratch scratch(options.folder);
   const auto config = parse_config(default_config_yaml(), "default configuration");
@@ -284,8 +299,9 @@ void run(const Options& options) {
   print_cpu("(a) raw exchange", raw);
   print_cpu("(b) empty line", empty);
   print_cpu("(c) default line", line);
+  print_threads(empty, static_cast<double>(documents.size()));
   progress("stages");
-  print_stages(*config, few.first(std::min<size_t>(few.size(), 2000)), bytes);
+  print_stages(*config, few.first(std::min<size_t>(few.size(), 1000)), bytes);
   progress("");
   fmt::print("\n{} documents sent to the daemon, {} results, each PROCESSED, once and in order.\n",
              options.rounds * (documents.size() + few.size()),
@@ -304,10 +320,11 @@ int main(int argc, char** argv) {
       ->required()
       ->check(CLI::ExistingDirectory)
       ->type_name("DIR");
-  app.add_option("--folder", options.folder, "Where the daemon's state goes (default: ..).")
+  app.add_option("--folder", options.folder,
+                 "Where the daemon's state goes (default: the build folder).")
       ->check(CLI::ExistingDirectory)
       ->type_name("DIR");
-  app.add_option("--rounds", options.rounds, "Rounds (default: 7).")->check(CLI::Range(1, 1000));
+  app.add_option("--rounds", options.rounds, "Rounds (default: 5).")->check(CLI::Range(1, 1000));
   app.add_option("--raw-server", options.raw_server, "Be the bare server on this endpoint.")
       ->type_name("ENDPOINT");
   app.add_flag("--short", is_short, "Few documents: only shows that everything works.");

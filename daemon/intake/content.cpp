@@ -82,10 +82,8 @@ tl::expected<Content, BadContent> read_content(std::string_view frame, DocumentF
   Content content;
   content.hash = content_hash(*document);
   content.id = document->id();
-  if (json)
-    document->SerializeToString(&content.bytes);
-  else
-    content.bytes = frame;
+  // Never the frame itself: protobuf does not read a field that had to be repaired.
+  document->SerializeToString(&content.bytes);
   return content;
 }
 

@@ -126,8 +126,9 @@ class Intake::Impl {
   void handle_firehose(Frames& frames);
 
   tl::expected<Content, Refusal> judge(std::string_view format, std::string_view frame) const;
-  tl::expected<Taken, Refusal> take(const Content& content, std::string_view client,
-                                    uint64_t session, uint64_t number);
+  // Moves the bytes out of `content`.
+  tl::expected<Taken, Refusal> take(Content& content, std::string_view client, uint64_t session,
+                                    uint64_t number);
   void mark_tail(uint64_t sequence, size_t bytes);
 
   bool turn();
@@ -368,7 +369,7 @@ void Intake::Impl::handle_bare(const Origin& origin, Body body) {
     if (body.size() != 2)
       return tl::unexpected<Refusal>(
           Refusal{v1::Nack::MALFORMED, "a bare message takes two frames: content type, document"});
-    const auto content = judge(view(body[0]), view(body[1]));
+    auto content = judge(view(body[0]), view(body[1]));
     if (!content) return tl::unexpected<Refusal>(content.error());
     return take(*content, "", 0, 0);
   }();
@@ -391,7 +392,7 @@ void Intake::Impl::handle_firehose(Frames& frames) {
           ? judge(view(frames[0]), view(frames[1]))
           : tl::unexpected<Refusal>(Refusal{v1::Nack::MALFORMED, "two frames are needed"});
   tl::expected<Taken, Refusal> taken =
-      content.and_then([this](const Content& good) { return take(good, "", 0, 0); });
+      content.and_then([this](Content& good) { return take(good, "", 0, 0); });
   ++(taken ? counters_.firehose_accepted : counters_.firehose_dropped);
   if (!taken) count(taken.error());
 }
@@ -417,7 +418,7 @@ tl::expected<Content, Refusal> Intake::Impl::judge(std::string_view content_type
   return std::move(*content);
 }
 
-tl::expected<Taken, Refusal> Intake::Impl::take(const Content& content, std::string_view client,
+tl::expected<Taken, Refusal> Intake::Impl::take(Content& content, std::string_view client,
                                                 uint64_t session, uint64_t number) {
   const auto refuse = [&](v1::Nack::Code code, std::string message) {
     Refusal refusal = retryable(code, std::move(message));
@@ -438,12 +439,13 @@ tl::expected<Taken, Refusal> Intake::Impl::take(const Content& content, std::str
     if (*known) record.set_revises((*known)->sequence);
   }
   const uint64_t sequence = log_.next();
+  const size_t document_bytes = content.bytes.size();
   record.set_client(client.data(), client.size());
   record.set_session(session);
   record.set_number(number);
   record.set_accepted_at_us(newest_us_);
   record.set_id(content.id.empty() ? fmt::format("seq:{}", sequence) : content.id);
-  record.set_document(content.bytes);
+  record.set_document(std::move(content.bytes));
   const Result<uint64_t> appended = log_.append(record.SerializeAsString());
   if (!appended) return refuse(nack_code(appended.error().code), appended.error().message);
   WM_INVARIANT(*appended == sequence);
@@ -451,9 +453,9 @@ tl::expected<Taken, Refusal> Intake::Impl::take(const Content& content, std::str
     if (Status status = ledger_->remember(content.id, {sequence, content.hash, newest_us_});
         !status)
       read_only_ = status.error().message;
-  mark_tail(sequence, content.bytes.size());
+  mark_tail(sequence, document_bytes);
   ++counters_.accepted;
-  counters_.accepted_bytes += content.bytes.size();
+  counters_.accepted_bytes += document_bytes;
   return Taken{sequence, record.id(), false};
 }
 

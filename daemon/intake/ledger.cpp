@@ -130,8 +130,15 @@ Status Ledger::remember(std::string_view id, const Known& document) {
   return forget_old(document.sequence, document.accepted_at_us);
 }
 
+bool Ledger::is_due(uint64_t sequence, int64_t accepted_at_us, uint64_t newest,
+                    int64_t now_us) const {
+  return sequence + options_.documents_max <= newest ||
+         accepted_at_us < now_us - options_.window_ms * 1000;
+}
+
 // An id that came again stands in `order` twice; only its latest place may remove it.
 Status Ledger::forget_old(uint64_t sequence, int64_t now_us) {
+  if (!is_due(next_due_sequence_, next_due_accepted_at_us_, sequence, now_us)) return {};
   struct Place {
     std::string order_key, id_key;
   };
@@ -139,9 +146,9 @@ Status Ledger::forget_old(uint64_t sequence, int64_t now_us) {
   WM_TRY(store_->scan(order_, "", oldest_, [&](std::string_view key, std::string_view value) {
     if (key.size() != 8 || value.size() != kOrderBytes) return false;
     const auto accepted_at_us = static_cast<int64_t>(read_u64(value, 16));
-    if (read_u64(key, 0) + options_.documents_max > sequence &&
-        accepted_at_us >= now_us - options_.window_ms * 1000)
-      return false;
+    next_due_sequence_ = read_u64(key, 0);
+    next_due_accepted_at_us_ = accepted_at_us;
+    if (!is_due(next_due_sequence_, accepted_at_us, sequence, now_us)) return false;
     due.push_back({std::string(key), std::string(value.substr(0, 16))});
     return due.size() < kForgetAtOnce;
   }));

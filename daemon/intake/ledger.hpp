@@ -80,6 +80,7 @@ class Ledger {
 
  private:
   Ledger(const LedgerOptions& options, std::unique_ptr<StateStore> store);
+  bool is_due(uint64_t sequence, int64_t accepted_at_us, uint64_t newest, int64_t now_us) const;
   Status forget_old(uint64_t sequence, int64_t now_us);
   void run() WM_EXCLUDES(mutex_);
   void fail_with(Error error) WM_EXCLUDES(mutex_);
@@ -92,6 +93,9 @@ class Ledger {
   // The io thread's own.
   std::string oldest_;         // `order` is empty below this key
   uint32_t until_forget_ = 0;  // documents until the next look
+  // Whose id is forgotten next: a look before that one is due would find nothing. Zeros: look.
+  uint64_t next_due_sequence_ = 0;
+  int64_t next_due_accepted_at_us_ = 0;
 
   std::atomic<uint64_t> needed_above_;
 
