@@ -28,11 +28,10 @@ constexpr size_t kReachInside = 8;  // lines of the story that are
 constexpr size_t kStemLetters = 6;  // words alike so far are one word, inflected
 constexpr size_t kLeadLines = 2;
 constexpr size_t kPageTitleLines = 3;  // lines in which a page's own title may stand
-constexpr float kPointsMin = 3.6F;
+constexpr float kPointsMin = 3.4F;
 
-constexpr std::array<std::string_view, 9> kStrongSeparators = {
-    " > ",           "> ", " >> ", " | ", " :: ", " \xc2\xbb ", " \xe2\x80\xba ", " \xc2\xb7 ",
-    " \xe2\x80\xa2 "};
+constexpr std::array<std::string_view, 7> kStrongSeparators = {
+    "> ", " | ", " :: ", " \xc2\xbb ", " \xe2\x80\xba ", " \xc2\xb7 ", " \xe2\x80\xa2 "};
 constexpr std::array<std::string_view, 3> kDashes = {" - ", " \xe2\x80\x93 ", " \xe2\x80\x94 "};
 
 // The words that may carry meaning, lowered and cut to a stem: four letters or more, or a figure;
@@ -167,7 +166,9 @@ float points_for_looks(const Line& line, std::string_view raw) {
   if (shape.length > 150) points -= 2;
   if (line.kind == LineKind::kHeading) points += 4;
   if (line.kind == LineKind::kListItem) points -= 3;
-  points -= 2 * static_cast<float>(shape.symbols);
+  for (const std::string_view mark : kStrongSeparators)
+    points -= 2 * static_cast<float>(count_of(text, mark));
+  points -= 2 * static_cast<float>(count_of(text, " / "));
   points -= std::min(6.0F, 1.5F * static_cast<float>(columns_in(raw)));
   const size_t joints = joined_figures(text);
   points -= joints > 1 ? 4.0F : static_cast<float>(joints);
@@ -175,13 +176,15 @@ float points_for_looks(const Line& line, std::string_view raw) {
   // "Author: Ada Finch  Photo: handout", "Views: 20"
   const size_t colons = count_of(text, ": ");
   if (colons > 1) points -= 3;
-  if (colons > 0 && shape_of(text.substr(text.find(": "))).words <= 3) points -= 2;
+  if (colons > 0 && shape_of(text.substr(text.find(": "))).words <= 3) points -= 3;
   if (colons > 0 && text.find(' ') > text.find(':') && shape.digits > 3) points -= 2;
   points -= 1.5F * static_cast<float>(count_of(text, "["));
   if (text.find('@') != std::string_view::npos || text.find("www.") != std::string_view::npos)
     points -= 3;
-  if (text.ends_with('.') && !text.ends_with("..")) points -= 3;
-  if (shape.stops > 1) points -= 2;
+  if (text.ends_with('.') && !text.ends_with(".."))
+    points -= 3;
+  else if (shape.stops > 1)
+    points -= 1.5F;
   return points;
 }
 
@@ -206,6 +209,11 @@ class Finder {
     for (const Candidate& candidate : candidates_)
       if (candidate.points >= kPointsMin && (!best || candidate.points > best->points))
         best = &candidate;
+    if (getenv("TT"))
+      for (auto& c : candidates_)
+        fprintf(stderr, "%zu/%zu %.2f sh %.2f le %.2f f %.1f | %s\n", c.line, story_.begin,
+                c.points, c.overlap.share, c.overlap.lead_share, c.overlap.found,
+                c.shown.text.c_str());
     if (!best) return {};
     return {best->line, best->shown.text, best->published_us};
   }
@@ -238,25 +246,30 @@ class Finder {
       candidate.published_us = fused.published_us;
     }
     const Shape& shape = line.shape;
+    candidate.overlap = words_.with(line.text, i >= story_.begin && is_prose(line));
+    // A headline may hold a separator; a breadcrumb does not speak of the story.
+    if (role == LineRole::kFurniture && shape.symbols == 1 && candidate.overlap.found >= 3 &&
+        candidate.overlap.share >= 0.6F)
+      role = LineRole::kPlain;
     if (role != LineRole::kPlain || shape.words < 2 || shape.length < 8 || shape.length > 220 ||
         shape.ends_colon)
       return;
     const bool inside = i >= story_.begin;
-    candidate.overlap = words_.with(line.text, inside && is_prose(line));
     const bool is_signed = signed_below(i);
     const bool again = repeated_in_page_title(i, line.text);
     if (inside) {
       // A paragraph or a subheading of the story, unless the page says otherwise.
-      if (line.text.ends_with('.') || shape.length > 160) return;
+      if (line.text.ends_with('.') || shape.length > 160 || shape.words < 4) return;
       if (!(i == story_.begin && line.shape.ends_sentence) && !is_signed && !again) return;
     }
     float& points = candidate.points;
     points = points_for_looks(line, raw_of(i));
-    points += 7 * candidate.overlap.share * std::min(1.0F, candidate.overlap.found / 2) +
-              2 * candidate.overlap.lead_share;
+    points += 7 * candidate.overlap.share * std::min(1.0F, candidate.overlap.found / 3) +
+              3 * candidate.overlap.lead_share;
     if (candidate.overlap.found == 0) points -= 2.5F;
     if (is_signed) points += 2;
     if (again) points += 3;
+    if (!inside && stands_again(i)) points += 2;
     if (inside) points -= 1.5F;
     points += points_for_place(i);
     candidates_.push_back(std::move(candidate));
@@ -277,8 +290,8 @@ class Finder {
       const auto in_head = words_.with(head, false), in_tail = words_.with(tail, false);
       const auto is_name = [&](const std::string& text, const StoryWords::Overlap& overlap) {
         const Shape shape = shape_of(text);
-        return shape.words <= (strong ? 8 : 5) &&
-               (overlap.found == 0 || (strong && overlap.share < 0.4F));
+        if (strong) return shape.words <= 8 && overlap.share < 0.4F;
+        return shape.words <= 5 && overlap.found == 0 && shape.capitals == shape.cased;
       };
       if (shape_of(head).words >= 4 && in_head.found >= 2 && is_name(tail, in_tail))
         rest = head;
@@ -314,16 +327,25 @@ class Finder {
     return false;
   }
 
+  // Headlines are printed twice (for two widths of screen), menus of four words and more are not.
+  bool stands_again(size_t i) const {
+    if (lines_[i].shape.words < 4) return false;
+    size_t count = 0;
+    for (size_t k = 0; k < story_.begin; ++k) count += lines_[k].text == lines_[i].text;
+    return count > 1;
+  }
+
   // Against lines that might be headlines themselves between this one and the story; for a line
   // that has the head of the page to itself.
   float points_for_place(size_t i) const {
     float points = 0;
-    for (size_t k = i + 1; k < story_.begin; ++k)
-      points -= roles_[k] == LineRole::kFurniture                                   ? 0.1F
-                : roles_[k] != LineRole::kPlain || lines_[k].text == lines_[i].text ? 0.0F
-                : lines_[k].shape.words > 2                                         ? 0.6F
-                                                                                    : 0.3F;
-    points = std::max(points, -6.0F);
+    for (size_t k = i + 1; k < story_.begin; ++k) {
+      if (roles_[k] == LineRole::kFurniture)
+        points -= 0.05F;
+      else if (roles_[k] == LineRole::kPlain && lines_[k].text != lines_[i].text)
+        points -= lines_[k].shape.words > 2 ? 0.4F : 0.2F;
+    }
+    points = std::max(points, -4.0F);
     bool alone = true;
     for (size_t k = 0; k < story_.begin; ++k)
       alone = alone && (k == i || roles_[k] == LineRole::kDate || roles_[k] == LineRole::kByline);
