@@ -125,6 +125,14 @@ TEST(CleanHtml, TheSubmittedTitleStaysUnlessItCarriesTheSite) {
   EXPECT_EQ(extract({.body = kPage, .published_us = 5}, {}, tree).published_us, 5);
 }
 
+TEST(CleanHtml, APageTitleThatBeginsWithTheSite) {
+  const Article article = clean(
+      "<html><head><title>The Daily Lantern – Harbour bridge reopens</title></head><body>"
+      "<h2>Harbour bridge reopens</h2><p>The old bridge over the harbour opened to traffic again "
+      "on Tuesday, the city council said.</p></body></html>");
+  EXPECT_EQ(article.title, "Harbour bridge reopens");
+}
+
 TEST(CleanHtml, LineBreaksPartParagraphs) {
   const Article article = clean(
       "<html><body><div class=story>The first paragraph of this story ends here, with a stop.<br>"
@@ -360,6 +368,16 @@ TEST(CleanMarkdown, NotationGoesAndTheHeadingIsTheTitle) {
             "Lorries above twelve tonnes must take the northern tunnel.\n"
             "Cyclists get a lane of their own on the western side.\n"
             "It will last for another fifty years, the chief engineer said.");
+}
+
+TEST(CleanMarkdown, AParagraphBelowAListStays) {
+  const Article article = clean(
+      "# Bridge opens\n\nThe old bridge over the harbour opened to traffic again on Tuesday.\n\n"
+      "## Next\n\n- paint the rails\n- light the stairs\n- close the detour\n\n"
+      "The council will decide in May whether lorries may use it again, and at what hours.\n",
+      "text/markdown");
+  EXPECT_TRUE(holds(article, "light the stairs"));
+  EXPECT_TRUE(holds(article, "and at what hours."));
 }
 
 TEST(CleanKind, ByContentTypeThenByLook) {

@@ -209,11 +209,6 @@ class Finder {
     for (const Candidate& candidate : candidates_)
       if (candidate.points >= kPointsMin && (!best || candidate.points > best->points))
         best = &candidate;
-    if (getenv("TT"))
-      for (auto& c : candidates_)
-        fprintf(stderr, "%zu/%zu %.2f sh %.2f le %.2f f %.1f | %s\n", c.line, story_.begin,
-                c.points, c.overlap.share, c.overlap.lead_share, c.overlap.found,
-                c.shown.text.c_str());
     if (!best) return {};
     return {best->line, best->shown.text, best->published_us};
   }

@@ -99,7 +99,8 @@ bool is_date_line(const Line& line) {
   return date && line.shape.words <= 14 && (line.text.size() - (date->end - date->begin) <= 45);
 }
 
-std::vector<Scored> score(const std::vector<Line>& lines) {
+// `flattened`: links stand among the story's sentences; Markdown leaves no teasers.
+std::vector<Scored> score(const std::vector<Line>& lines, bool flattened) {
   std::unordered_map<std::string_view, uint32_t> seen;
   for (const Line& line : lines) ++seen[line.text];
   std::vector<Scored> scored(lines.size());
@@ -140,7 +141,7 @@ std::vector<Scored> score(const std::vector<Line>& lines) {
     return i < lines.size() && scored[i].weight > 0 ? (lines[i].shape.length >= 60 ? 1.0F : 0.6F)
                                                     : 0.0F;
   };
-  for (size_t i = 0; i < lines.size(); ++i) {
+  for (size_t i = 0; flattened && i < lines.size(); ++i) {
     if (scored[i].weight <= 0 || lines[i].shape.length >= kFirmLength) continue;
     const float around = reads(i - 1) + reads(i + 1) + 0.5F * (reads(i - 2) + reads(i + 2));
     contextual[i] = std::min(1.0F, 0.2F + 0.4F * around);
@@ -195,10 +196,10 @@ std::vector<LineRole> roles_of(const std::vector<Scored>& scored) {
   return roles;
 }
 
-TextArticle article_of(std::string_view text, std::vector<Line> lines) {
+TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flattened) {
   TextArticle article;
   if (lines.empty()) return article;
-  const std::vector<Scored> scored = score(lines);
+  const std::vector<Scored> scored = score(lines, flattened);
   Segment story = best_segment(scored);
   if (story.end == story.begin) {  // a snippet: nothing that reads like a story
     for (size_t i = 0; i < lines.size(); ++i)
@@ -240,11 +241,11 @@ TextArticle article_of(std::string_view text, std::vector<Line> lines) {
 
 }  // namespace
 
-TextArticle extract_text(std::string_view text) { return article_of(text, cut_lines(text)); }
+TextArticle extract_text(std::string_view text) { return article_of(text, cut_lines(text), true); }
 
 TextArticle extract_markdown(std::string_view text) {
   MarkdownDocument document = read_markdown(text);
-  TextArticle article = article_of(text, std::move(document.lines));
+  TextArticle article = article_of(text, std::move(document.lines), false);
   if (!document.title.empty()) article.title = document.title;
   if (!document.byline.empty()) article.byline = document.byline;
   if (document.published_us) article.published_us = document.published_us;
