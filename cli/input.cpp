@@ -1,6 +1,8 @@
 #include "cli/input.hpp"
 
-#include <algorithm>
+#include <poll.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <filesystem>
 #include <iostream>
@@ -38,13 +40,18 @@ const std::vector<std::pair<std::string, InputKind>>& input_kinds() {
 }
 
 DocumentInput::DocumentInput(std::vector<std::string> files, InputKind kind, std::string source)
-    : files_(std::move(files)), kind_(kind), source_(std::move(source)) {}
+    : files_(std::move(files)), kind_(kind), source_(std::move(source)) {
+  std::ios::sync_with_stdio(false);  // else std::cin has no buffer that could be asked
+}
 
 std::istream& DocumentInput::stream() { return path_ == "-" ? std::cin : file_; }
 
 bool DocumentInput::ready() {
-  return (open_ && stream().rdbuf()->in_avail() > 0) ||
-         (next_file_ < files_.size() && files_[next_file_] != "-");
+  const bool at_stdin =
+      open_ ? path_ == "-" : next_file_ < files_.size() && files_[next_file_] == "-";
+  if (!at_stdin || std::cin.rdbuf()->in_avail() > 0) return true;
+  pollfd input = {STDIN_FILENO, POLLIN, 0};
+  return poll(&input, 1, 0) > 0;
 }
 
 uint64_t DocumentInput::total() const {

@@ -32,7 +32,7 @@ class DocumentInput {
   // Refused: this one file or line cannot be read; `refusal` says which and why; go on.
   Next next(InputDocument& out, Error& refusal);
 
-  // Whether the next document is there without waiting (a pipe may have no more yet).
+  // Whether the next document can be read without waiting (a pipe may have no more yet).
   bool ready();
   // How many documents there will be: known only where each file is one, else 0.
   uint64_t total() const;

@@ -8,7 +8,6 @@ int main(int argc, char** argv) {
       "wiremill: push documents to a Wiremill daemon, follow its results, or run its stages here.",
       "wiremill"};
   app.set_version_flag("--version", WIREMILL_VERSION);
-  app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   app.footer(
       "Examples:\n"
@@ -28,6 +27,10 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 64;
+  }
+  if (app.get_subcommands().empty()) {
+    wiremill::cli::print_error("which command? Try --help.");
+    return 64;
   }
   return exit_code;
 }

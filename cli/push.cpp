@@ -15,6 +15,7 @@ namespace wiremill::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kPoll{200};
+constexpr std::chrono::milliseconds kInputPoll{20};  // while standard input has nothing
 constexpr std::chrono::seconds kToldAfter{2};
 
 struct PushOptions {
@@ -38,6 +39,10 @@ class Push {
 
   int execute() {
     while (!interrupted() && exit_code_ == 0) {
+      if (!input_.ready() && client_->unanswered() > 0) {
+        poll(kInputPoll);
+        continue;
+      }
       InputDocument input;
       Error refusal;
       const DocumentInput::Next next = input_.next(input, refusal);
@@ -165,21 +170,21 @@ void add_push(CLI::App& app, int& exit_code) {
       ->type_name("ENDPOINT");
   command->add_option("--input", options->input, "auto, text, html, json or jsonl (default: auto).")
       ->transform(CLI::CheckedTransformer(input_kinds()))
-      ->type_name("KIND");
+      ->option_text("KIND");
   command->add_option("--source", options->source, "The source of documents that name none.")
       ->type_name("NAME");
   command
       ->add_option("--window", options->window, "Documents on their way at once (default: 1000).")
       ->check(CLI::Range(1, 100'000))
-      ->type_name("N");
+      ->option_text("N");
   command
       ->add_option("--give-up-after", options->give_up_after_s,
                    "Seconds without a daemon until exit 69 (default: 0, never).")
       ->check(CLI::Range(0, 86'400))
-      ->type_name("S");
+      ->option_text("S");
   command->add_option("files", options->files, "Files, or - for standard input.")
       ->required()
-      ->type_name("FILE");
+      ->option_text("FILE...");
   command->footer(
       "Prints SEQUENCE and ID of each acknowledged document; `repeat` where the daemon had it "
       "already.\n"

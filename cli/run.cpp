@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <thread>
 
@@ -32,11 +33,13 @@ struct RunOptions {
 
 // The configured stages of these names, in the order given; a name that is not configured is a plugin
 // with its defaults.
-std::vector<StageConfig> choose_stages(const Config& config,
-                                       const std::vector<std::string>& names) {
+tl::expected<std::vector<StageConfig>, ConfigErrors> choose_stages(
+    const Config& config, const std::vector<std::string>& names) {
   if (names.empty()) return config.stages;
   std::vector<StageConfig> chosen;
   for (const std::string& name : names) {
+    if (std::ranges::find(chosen, name, &StageConfig::name) != chosen.end())
+      return tl::unexpected(ConfigErrors{{"--stages", fmt::format("'{}' stands twice", name)}});
     StageConfig stage;
     stage.where = "--stages";
     stage.name = stage.plugin = name;
@@ -203,8 +206,9 @@ void log_stage(std::string_view stage, uint32_t level, std::string_view message)
 int run(const RunOptions& options) {
   const auto config = read_config(options.config_path);
   if (!config) return config.error();
-  auto line = Line::build(choose_stages(*config, options.stages),
-                          plugin_directories(config->plugin_dir), log_stage);
+  const auto stages = choose_stages(*config, options.stages);
+  if (!stages) return print_config_errors(stages.error());
+  auto line = Line::build(*stages, plugin_directories(config->plugin_dir), log_stage);
   if (!line) return print_config_errors(line.error());
   std::vector<std::string> spaces = (*line)->spaces();
   spaces.emplace_back(Topics::kSpace);
@@ -226,24 +230,24 @@ void add_run(CLI::App& app, int& exit_code) {
   command->add_option("--stages", options->stages, "Only these stages, in this order.")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->type_name("NAME,…");
+      ->option_text("NAME,...");
   command->add_option("--input", options->input, "auto, text, html, json or jsonl (default: auto).")
       ->transform(CLI::CheckedTransformer(input_kinds()))
-      ->type_name("KIND");
+      ->option_text("KIND");
   command
       ->add_option("--format", options->format,
                    "pretty or json, one result a line (default: pretty).")
       ->check(CLI::IsMember({"pretty", "json"}))
-      ->type_name("FORMAT");
+      ->option_text("FORMAT");
   command->add_option("--source", options->source, "The source of documents that name none.")
       ->type_name("NAME");
   command->add_option("--threads", options->threads, "Worker threads (default: one for each core).")
       ->check(CLI::Range(1, 256))
-      ->type_name("N");
+      ->option_text("N");
   command->add_flag("--timings", options->timings, "Show how long each stage took.");
   command->add_option("files", options->files, "Files, or - for standard input.")
       ->required()
-      ->type_name("FILE");
+      ->option_text("FILE...");
   command->footer(
       "Examples:\n"
       "  wiremill run article.html\n"

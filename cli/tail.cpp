@@ -139,14 +139,14 @@ void add_tail(CLI::App& app, int& exit_code) {
   command
       ->add_option("--topic", options->topics, "Only topics that begin so: en/, en/example.org/ …")
       ->allow_extra_args(false)
-      ->type_name("PREFIX");
-  command->add_option("--count", options->count, "End after so many results.")->type_name("N");
+      ->option_text("PREFIX");
+  command->add_option("--count", options->count, "End after so many results.")->option_text("N");
   command->add_flag("--no-follow", options->no_follow, "End at the newest result.");
   command
       ->add_option("--format", options->format,
                    "pretty or json, one result a line (default: pretty).")
       ->check(CLI::IsMember({"pretty", "json"}))
-      ->type_name("FORMAT");
+      ->option_text("FORMAT");
   command->footer(
       "Topics are LANGUAGE/SOURCE/, with und where the language is unknown. When the daemon "
       "restarts,\n"

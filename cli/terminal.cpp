@@ -9,6 +9,8 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "daemon/pipeline/line.hpp"
+
 namespace wiremill::cli {
 namespace {
 
@@ -120,7 +122,7 @@ Status write_out(std::string_view text) {
 tl::expected<Config, int> read_config(const std::string& path) {
   auto config = path.empty() ? parse_config(default_config_yaml(), "default configuration")
                              : load_config(path);
-  if (!config) return tl::unexpected(print_config_errors(config.error()));
+  if (!config) return tl::unexpected(print_config_errors(all_errors(config.error())));
   return std::move(*config);
 }
 

@@ -16,8 +16,7 @@ using wiremill::ConfigErrors;
 int refuse(const ConfigErrors& errors, int exit_code) {
   for (const auto& error : errors)
     std::fprintf(stderr, "%s: %s\n", error.where.c_str(), error.message.c_str());
-  std::fprintf(stderr, "wiremilld: not started, %zu error%s\n", errors.size(),
-               errors.size() == 1 ? "" : "s");
+  std::fprintf(stderr, "wiremilld: %zu error%s\n", errors.size(), errors.size() == 1 ? "" : "s");
   return exit_code;
 }
 
@@ -59,14 +58,16 @@ int main(int argc, char** argv) {
   auto config = config_path.empty() ? wiremill::parse_config(wiremill::default_config_yaml(),
                                                              "default configuration")
                                     : wiremill::load_config(config_path);
-  if (!config) return refuse(config.error(), 78);
+  if (!config) return refuse(wiremill::all_errors(config.error()), 78);
   if (!log_level.empty()) config->log.level = log_level;
   wiremill::start_logging(config->log.level, config->log.format);
 
   if (check) {
     const auto line =
         wiremill::Line::build(config->stages, wiremill::plugin_directories(config->plugin_dir), {});
-    return line ? 0 : refuse(line.error(), 78);
+    if (!line) return refuse(line.error(), 78);
+    std::printf("%s: valid\n", config_path.empty() ? "default configuration" : config_path.c_str());
+    return 0;
   }
   const auto state_dir = wiremill::choose_state_dir(state_dir_option, *config);
   if (!state_dir) return refuse({{"--state", state_dir.error().message}}, 78);

@@ -429,10 +429,10 @@ ConfigErrors arrange(ConfigErrors errors, const std::string& file_name) {
 
 }  // namespace
 
-tl::expected<Config, ConfigErrors> parse_config(std::string_view yaml_text,
-                                                const std::string& file_name) {
+tl::expected<Config, ConfigFailure> parse_config(std::string_view yaml_text,
+                                                 const std::string& file_name) {
   const auto refuse = [](ConfigError error) {
-    return tl::unexpected(ConfigErrors{std::move(error)});
+    return tl::unexpected(ConfigFailure{{std::move(error)}, {}});
   };
   if (std::ssize(yaml_text) > kConfigBytesMax)
     return refuse({file_name, fmt::format("is larger than {}", format_bytes(kConfigBytesMax))});
@@ -440,13 +440,15 @@ tl::expected<Config, ConfigErrors> parse_config(std::string_view yaml_text,
   if (!root) return refuse(std::move(root.error()));
   Reading reading{file_name, {}};
   Config config = read_config(reading, *root);
-  if (!reading.errors.empty()) return tl::unexpected(arrange(std::move(reading.errors), file_name));
+  if (!reading.errors.empty())
+    return tl::unexpected(
+        ConfigFailure{arrange(std::move(reading.errors), file_name), std::move(config)});
   return config;
 }
 
-tl::expected<Config, ConfigErrors> load_config(const std::string& path) {
+tl::expected<Config, ConfigFailure> load_config(const std::string& path) {
   const auto refuse = [&](std::string message) {
-    return tl::unexpected(ConfigErrors{{path, std::move(message)}});
+    return tl::unexpected(ConfigFailure{{{path, std::move(message)}}, {}});
   };
   const auto refuse_errno = [&] {
     return refuse(fmt::format("cannot be read: {}", std::strerror(errno)));

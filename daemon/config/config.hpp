@@ -113,11 +113,17 @@ struct Config {
 constexpr int64_t kConfigBytesMax = 256 << 10;
 constexpr size_t kConfigErrorsMax = 100;  // further ones are counted in a last line
 
-tl::expected<Config, ConfigErrors> load_config(const std::string& path);
+// What is wrong, and what could be read all the same: its stages let plugins be checked in one go.
+struct ConfigFailure {
+  ConfigErrors errors;
+  Config read;
+};
+
+tl::expected<Config, ConfigFailure> load_config(const std::string& path);
 
 // `file_name` stands in the errors, and its folder is where relative paths start.
-tl::expected<Config, ConfigErrors> parse_config(std::string_view yaml_text,
-                                                const std::string& file_name);
+tl::expected<Config, ConfigFailure> parse_config(std::string_view yaml_text,
+                                                 const std::string& file_name);
 
 // config/wiremill.yaml, embedded when the program was built.
 std::string_view default_config_yaml();

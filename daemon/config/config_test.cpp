@@ -25,14 +25,14 @@ std::string lines_of(const ConfigErrors& errors) {
 
 Config parsed(std::string_view yaml, const std::string& file_name = "t.yaml") {
   auto config = parse_config(yaml, file_name);
-  EXPECT_TRUE(config) << (config ? "" : lines_of(config.error()));
+  EXPECT_TRUE(config) << (config ? "" : lines_of(config.error().errors));
   return config ? *std::move(config) : Config{};
 }
 
 std::string errors_of(std::string_view yaml) {
   const auto config = parse_config(yaml, "t.yaml");
   EXPECT_FALSE(config) << yaml;
-  return config ? "" : lines_of(config.error());
+  return config ? "" : lines_of(config.error().errors);
 }
 
 std::string read_file(const std::string& path) {
@@ -70,7 +70,7 @@ TEST(Config, EveryShippedFileIsRight) {
     if (entry.path().extension() != ".yaml") continue;
     ++files;
     const auto config = load_config(entry.path().string());
-    EXPECT_TRUE(config) << (config ? "" : lines_of(config.error()));
+    EXPECT_TRUE(config) << (config ? "" : lines_of(config.error().errors));
   }
   EXPECT_GE(files, 3);
 }
@@ -312,7 +312,7 @@ class ConfigFile : public testing::Test {
   std::string error_of(const std::string& path) {
     const auto config = load_config(path);
     EXPECT_FALSE(config);
-    return config ? "" : lines_of(config.error());
+    return config ? "" : lines_of(config.error().errors);
   }
   std::string folder_;
 };

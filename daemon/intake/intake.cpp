@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "daemon/base/clock.hpp"
+#include "daemon/base/mutant.hpp"
 #include "daemon/intake/content.hpp"
 #include "daemon/intake/ledger.hpp"
 #include "daemon/intake/replies.hpp"
@@ -480,7 +481,7 @@ bool Intake::Impl::turn() {
 }
 
 bool Intake::Impl::answer_durable() {
-  durable_ = log_.durable();
+  durable_ = mutant("acknowledge_before_write") ? log_.next() - 1 : log_.durable();
   for (size_t answers = 0; !waiting_.empty() && waiting_.front().sequence <= durable_;) {
     if (answers >= kAnswersPerTurn) break;
     answers += waiting_.front().times;

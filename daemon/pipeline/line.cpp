@@ -70,6 +70,13 @@ void check_order(const std::vector<LineStage>& stages,
 
 }  // namespace
 
+ConfigErrors all_errors(ConfigFailure failure) {
+  std::erase_if(failure.read.stages, [](const StageConfig& stage) { return stage.plugin.empty(); });
+  auto line = Line::build(failure.read.stages, plugin_directories(failure.read.plugin_dir), {});
+  if (!line) failure.errors.insert(failure.errors.end(), line.error().begin(), line.error().end());
+  return std::move(failure.errors);
+}
+
 tl::expected<std::unique_ptr<Line>, std::vector<ConfigError>> Line::build(
     const std::vector<StageConfig>& stages, const std::vector<std::string>& plugin_directories,
     const StageLog& log) {

@@ -24,6 +24,10 @@ struct Step {
   size_t stage = 0;  // Process, Settle
 };
 
+// Every error of a configuration: those of the file, and what the plugins say about the stages that
+// could be read. [main thread]
+ConfigErrors all_errors(ConfigFailure failure);
+
 class Line {
  public:
   // Loads the plugins, checks their options and their order, creates the stages. Collects every error.

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/base/mutant.hpp"
 #include "daemon/base/thread.hpp"
 #include "daemon/pipeline/batch.hpp"
 
@@ -159,6 +160,8 @@ class Pipeline::Impl {
       const bool ordered = steps[batch->position].kind == Step::Kind::Settle;
       if (ordered && !enter(point, batch)) return;
       run_step(line_, *batch, state_, segmenter, options_.timings);
+      if (ordered && mutant("state_before_result"))
+        WM_INVARIANT(state_.commit(batch->flights.back().sequence()) && state_.checkpoint());
       if (ordered) leave(point++);
       if (stopping()) return;
     }
@@ -246,8 +249,8 @@ class Pipeline::Impl {
 };
 
 Result<std::unique_ptr<Pipeline>> Pipeline::make(Line& line, StateStore& state,
-                                                  const PipelineOptions& options,
-                                                  PipelinePorts ports) {
+                                                 const PipelineOptions& options,
+                                                 PipelinePorts ports) {
   line.bind(state);
   auto topics = Topics::load(state, options.topics_max);
   if (!topics) return tl::unexpected(std::move(topics).error());

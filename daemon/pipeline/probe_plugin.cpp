@@ -55,9 +55,9 @@ struct Probe {
       sources += std::string(name.substr(6)) + "=" + std::string(value) + " ";
       return true;
     });
-    output.extension(
-        "{\"count\":" + std::to_string(count) + ",\"sources\":\"" + sources +
-        "\",\"carried\":" + (document.carry() == document.body() ? "true" : "false") + "}");
+    output.extension("{\"count\":" + std::to_string(count) + ",\"sources\":\"" + sources +
+                     "\",\"carried\":" + (document.carry() == document.body() ? "true" : "false") +
+                     "}");
     return {};
   }
 

@@ -257,6 +257,9 @@ class Daemon::Impl {
     loop_->stop();
     committer_.reset();
     const auto counters = pipeline_->counters();
+    for (const LineStage& stage : line_->stages())
+      for (const auto& [name, count] : stage.stage->counters())
+        log_info("stage {}: {} {}", stage.stage->name(), count, name);
     log_info("stopped: {} processed, {} dropped, {} dead", counters.processed, counters.dropped,
              counters.dead);
   }

@@ -181,7 +181,8 @@ Decoded decode(std::string_view body, std::string_view content_type, bool is_htm
   }
   if (valid) return as_utf8(body, 0);
 
-  // A page that declares UTF-8 and holds a few broken bytes is UTF-8 with broken bytes.
+  // Well-formed sequences of several bytes hardly ever come about by chance, so what holds enough of
+  // them is UTF-8 with broken bytes, the more so where it says UTF-8.
   Decoded repaired = as_utf8(body, 0);
   size_t broken = 0, high = 0;
   for (size_t at = 0; (at = repaired.text.find("\xef\xbf\xbd", at)) != std::string::npos; at += 3)
@@ -189,7 +190,7 @@ Decoded decode(std::string_view body, std::string_view content_type, bool is_htm
   for (const char c : body)
     if (static_cast<unsigned char>(c) >= 0xc2) ++high;
   const bool says_utf8 = std::find(declared.begin(), declared.end(), "utf-8") != declared.end();
-  if (broken * (says_utf8 ? 2 : 10) <= high) return repaired;
+  if (broken * (says_utf8 ? 2 : 3) <= high) return repaired;
   const std::string guessed = canonical(guess(body));
   if (!guessed.empty() && guessed != "utf-8" && as_charset(body, guessed, decoded)) return decoded;
   if (as_charset(body, "windows-1252", decoded) && !decoded.repaired) return decoded;

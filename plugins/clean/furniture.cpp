@@ -414,6 +414,14 @@ bool is_pitch(std::string_view line, const Shape& shape) {
     return any({"follow us", "follow me", "follow him", "follow her", "follow them", "like us on",
                 "find us on", "folgen sie", "folge uns", "suivez-nous", "síguenos", "seguici",
                 "siga-nos", "join us on", "join our", "subscribe to our", "подпи"});
+  for (const std::string_view opening :
+       {"this article was ", "this story was ", "this article first ", "this story first ",
+        "this article originally ", "this story originally ", "this article is also ",
+        "dieser artikel ist ", "dieser artikel wurde ", "cet article a été ", "este artículo fue "})
+    if (lowered.starts_with(opening)) return true;
+  if (any({"would you like to", "do you want to", "don't want to miss"}))
+    return any(
+        {"register", "sign up", "subscribe", "free of charge", "every morning", "every day"});
   return any({"all rights reserved", "may not be published, broadcast", "alle rechte vorbehalten",
               "tous droits réservés", "todos los derechos reservados",
               "your email address will not"});

@@ -35,6 +35,8 @@ constexpr std::array<std::string_view, 16> kDateNames = {"article:published_time
                                                          "sailthru.date",
                                                          "article.published"};
 
+constexpr size_t kSubheadingsMax = 8;
+
 std::optional<int64_t> date_in(std::string_view text) {
   const auto date = find_date(text);
   if (!date) return std::nullopt;
@@ -51,6 +53,7 @@ bool is_date_name(std::string_view name) {
 // Facts in order of the trust that they deserve; the first that is there wins.
 struct Found {
   std::string headline, og_title, page_title, heading, site, ld_authors, meta_author, rel_author;
+  std::vector<std::string> subheadings;  // <h2> to <h6>, the first few
   std::optional<int64_t> ld_date, meta_date, item_date, time_date;
   size_t headings = 0;
 };
@@ -72,6 +75,13 @@ void read_meta(const HtmlAttributes& attributes, Found& found) {
     found.meta_author = tidy(attributes.content);
   else if (is_date_name(name) && !found.meta_date)
     found.meta_date = date_in(attributes.content);
+}
+
+// Of a page's title with a site's name about it, the part that a heading of the page repeats.
+std::string heading_within(const Found& found, const std::string& page) {
+  for (const std::string& heading : found.subheadings)
+    if (shape_of(heading).words >= 3 && is_suffixed_form(page, heading)) return heading;
+  return page;
 }
 
 std::string without_by(const std::string& author) {
@@ -141,6 +151,10 @@ HtmlMetadata read_metadata(const HtmlTree& tree) {
           if (std::string text = tree.text_of(i); !text.empty()) found.heading = std::move(text);
         }
         break;
+      case Tag::kHeading:
+        if (found.subheadings.size() < kSubheadingsMax)
+          found.subheadings.push_back(tree.text_of(i));
+        break;
       case Tag::kJsonLd:
         if (found.headline.empty()) {
           JsonLdArticle article = read_json_ld(node.text);
@@ -180,7 +194,7 @@ HtmlMetadata read_metadata(const HtmlTree& tree) {
   else if (heading_fits && found.headings == 1)
     metadata.title = found.heading;
   else if (!page.empty())
-    metadata.title = page;
+    metadata.title = heading_within(found, page);
   else
     metadata.title = found.heading;
 

@@ -15,13 +15,12 @@
 #include "plugins/clean/dateline.hpp"
 #include "plugins/clean/dates.hpp"
 #include "plugins/clean/furniture.hpp"
-#include "plugins/clean/html_metadata.hpp"
+#include "plugins/clean/headline.hpp"
 #include "plugins/clean/markdown.hpp"
 
 namespace wiremill::clean {
 namespace {
 
-constexpr size_t kTitleReach = 14;  // lines above the story in which the headline is sought
 constexpr float kTailPenalty = 400;
 constexpr uint32_t kFirmLength = 220;  // a line this long needs no neighbours to be believed
 constexpr size_t kLineBytesMax = 1 << 20;
@@ -150,11 +149,6 @@ std::vector<Scored> score(const std::vector<Line>& lines) {
   return scored;
 }
 
-struct Segment {
-  size_t begin = 0, end = 0;
-  float sum = 0;
-};
-
 Segment best_segment(const std::vector<Scored>& scored) {
   Segment best, current;
   for (size_t i = 0; i < scored.size(); ++i) {
@@ -182,62 +176,6 @@ void drop_link_runs(std::vector<Line>& lines, std::vector<uint8_t>& keep) {
   }
 }
 
-bool can_be_title(const Line& line, const Scored& scored) {
-  const Shape& shape = line.shape;
-  return !scored.furniture && !scored.tail && !scored.byline && !scored.date && shape.words >= 2 &&
-         shape.length >= 8 && shape.length <= 220 && !shape.ends_colon;
-}
-
-// How much a line looks like a headline. `first` is the page's first line, often its <title>.
-float title_score(const Line& line, const std::string& first, size_t distance) {
-  const Shape& shape = line.shape;
-  float score = -0.35F * static_cast<float>(distance);
-  if (line.kind == LineKind::kHeading) score += 4;
-  if (line.kind == LineKind::kListItem) score -= 4;
-  if (shape.length >= 28 && shape.length <= 140)
-    score += 3;
-  else if (shape.length < 18)
-    score -= 2;
-  if (shape.words >= 5) score += 1.5F;
-  if (line.text.ends_with('.') || shape.stops > 1) score -= 3;
-  if (shape.length > 140) score -= 2;
-  const std::string folded = fold(line.text);
-  if (folded.size() >= 8 && fold(first).starts_with(folded)) score += 6;
-  return score;
-}
-
-struct Head {
-  size_t title = std::string_view::npos;
-  std::string text;
-  std::optional<int64_t> published_us;
-};
-
-Head find_head(const std::vector<Line>& lines, const std::vector<Scored>& scored, size_t story) {
-  Head head;
-  float best = 0.5F;
-  const size_t begin = story > kTitleReach ? story - kTitleReach : 0;
-  for (size_t i = begin; i < std::min(story + 1, lines.size()); ++i) {
-    Line line = lines[i];
-    Scored as = scored[i];
-    const FusedTitle fused = split_fused(line.text);
-    if (fused.title != line.text) {
-      line.text = fused.title;
-      line.shape = shape_of(line.text);
-      as = {};
-      as.furniture = is_furniture(line.text, line.shape);
-    }
-    if (i == story && (is_prose(line) || scored[i].weight > 0)) break;
-    if (!can_be_title(line, as)) continue;
-    const float points = title_score(line, lines[0].text, story - i);
-    if (points < best) continue;
-    best = points;
-    head.title = i;
-    head.text = line.text;
-    if (fused.published_us) head.published_us = fused.published_us;
-  }
-  return head;
-}
-
 bool says_updated(std::string_view line) {
   const std::string lowered = lower(line.substr(0, 60));
   for (const std::string_view word : {"updat", "modif", "aktualis", "mis à jour", "actualiz"})
@@ -245,25 +183,38 @@ bool says_updated(std::string_view line) {
   return false;
 }
 
-TextArticle article_of(std::vector<Line> lines) {
+std::vector<LineRole> roles_of(const std::vector<Scored>& scored) {
+  std::vector<LineRole> roles;
+  roles.reserve(scored.size());
+  for (const Scored& as : scored)
+    roles.push_back(as.furniture ? LineRole::kFurniture
+                    : as.tail    ? LineRole::kTail
+                    : as.date    ? LineRole::kDate
+                    : as.byline  ? LineRole::kByline
+                                 : LineRole::kPlain);
+  return roles;
+}
+
+TextArticle article_of(std::string_view text, std::vector<Line> lines) {
   TextArticle article;
   if (lines.empty()) return article;
   const std::vector<Scored> scored = score(lines);
-  const Segment story = best_segment(scored);
+  Segment story = best_segment(scored);
   if (story.end == story.begin) {  // a snippet: nothing that reads like a story
     for (size_t i = 0; i < lines.size(); ++i)
       if (!scored[i].furniture || lines.size() == 1) article.lines.push_back(std::move(lines[i]));
     return article;
   }
 
-  const Head head = find_head(lines, scored, story.begin);
+  const Headline head = find_headline(text, lines, roles_of(scored), story);
   article.title = head.text;
   article.published_us = head.published_us;
-  const size_t near = head.title == std::string_view::npos ? (story.begin > 4 ? story.begin - 4 : 0)
-                                                           : (head.title > 3 ? head.title - 3 : 0);
+  if (head.line != Headline::kNone) story.begin = std::max(story.begin, head.line + 1);
+  const size_t near = head.line == Headline::kNone ? (story.begin > 4 ? story.begin - 4 : 0)
+                                                   : (head.line > 3 ? head.line - 3 : 0);
   std::optional<int64_t> updated;
   for (size_t i = near; i < std::min(story.begin + 3, lines.size()); ++i) {
-    if (is_prose(lines[i]) && i != head.title) continue;
+    if (is_prose(lines[i]) && i != head.line) continue;
     if (article.byline.empty()) article.byline = find_byline(lines[i].text);
     if (lines[i].shape.length > 140) continue;
     const auto date = find_date(lines[i].text);
@@ -289,35 +240,11 @@ TextArticle article_of(std::vector<Line> lines) {
 
 }  // namespace
 
-FusedTitle split_fused(std::string_view line) {
-  FusedTitle fused{std::string(line), std::nullopt};
-  if (line.size() > 300) return fused;
-  // "A > B > The headline itself"
-  const size_t crumb = line.rfind(" > ");
-  if (crumb != std::string_view::npos && shape_of(line.substr(crumb + 3)).words >= 5)
-    fused.title = tidy(line.substr(crumb + 3));
-  const auto date = find_date(fused.title);
-  if (!date) return fused;
-  const std::string_view text = fused.title;
-  const std::string_view before = trimmed(text.substr(0, date->begin));
-  const std::string_view after = text.substr(date->end);
-  const size_t after_begin = after.find_first_not_of(" -|,:;)]\t");
-  const Shape shape_before = shape_of(before);
-  const std::string_view rest =
-      after_begin == std::string_view::npos ? std::string_view{} : after.substr(after_begin);
-  // A label of one or two words before the date, the headline after it.
-  if (shape_before.words <= 2 && shape_of(rest).words >= 4) {
-    fused.published_us = date->at_us;
-    fused.title = tidy(rest);
-  }
-  return fused;
-}
-
-TextArticle extract_text(std::string_view text) { return article_of(cut_lines(text)); }
+TextArticle extract_text(std::string_view text) { return article_of(text, cut_lines(text)); }
 
 TextArticle extract_markdown(std::string_view text) {
   MarkdownDocument document = read_markdown(text);
-  TextArticle article = article_of(std::move(document.lines));
+  TextArticle article = article_of(text, std::move(document.lines));
   if (!document.title.empty()) article.title = document.title;
   if (!document.byline.empty()) article.byline = document.byline;
   if (document.published_us) article.published_us = document.published_us;

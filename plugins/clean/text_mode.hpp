@@ -25,12 +25,4 @@ TextArticle extract_markdown(std::string_view text);
 // Whether the text is written in Markdown: headings, links and emphasis in its notation.
 bool looks_like_markdown(std::string_view text);
 
-// A date and the words around it taken off a line in which they were fused with a title ("date
-// 2023-04-27 A headline of five words"). The line itself where nothing is fused.
-struct FusedTitle {
-  std::string title;
-  std::optional<int64_t> published_us;
-};
-FusedTitle split_fused(std::string_view line);
-
 }  // namespace wiremill::clean

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# install_test.sh BUILD_FOLDER SOURCE_FOLDER: installs a build into an empty folder, then does what an
-# author of plugins does with nothing but that: builds two (C++ and C), loads them by path beside the
-# built-in ones, and looks for what they add. Run by ctest.
+# install_test.sh BUILD_FOLDER SOURCE_FOLDER: installs a build into an empty folder, then does what
+# an author of plugins does with nothing but that: builds two (C++ and C), loads them by path beside
+# the built-in ones, and looks for what they add. Run by ctest.
 set -euo pipefail
 build=$1
 here=$2/tests/install

@@ -1,5 +1,5 @@
-// How long a reader needs for an article: the smallest plugin that does something. Built outside the
-// tree against the installed package by tests/install, and shown in README.md.
+// How long a reader needs for an article: the smallest plugin that does something. Built outside
+// the tree against the installed package by tests/install, and shown in README.md.
 #include <wiremill/stage.hpp>
 
 struct ReadingTime {

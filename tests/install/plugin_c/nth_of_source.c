@@ -1,5 +1,5 @@
-/* Numbers the documents of each source: the contract in plain C11, with state. Built outside the tree
- * against the installed package by tests/install. */
+/* Numbers the documents of each source: the contract in plain C11, with state. Built outside the
+ * tree against the installed package by tests/install. */
 #include <stdio.h>
 #include <string.h>
 #include <wiremill/plugin.h>

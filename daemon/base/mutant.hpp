@@ -1,0 +1,29 @@
+// Faults built in on purpose, so that tests/fault can show that its checker finds them. Only
+// wiremilld_mutant, a program for tests that is installed nowhere, compiles the files that ask with
+// WIREMILL_MUTANTS; there the environment variable WIREMILL_MUTANT names the one fault that is on.
+// Everywhere else the answer is a constant, and nothing of a fault is left in the program.
+//
+//   acknowledge_before_write  intake: what is queued for the log counts as durable
+//   skip_sync_bookkeeping     log: recovery knows only the syncs that a later group wrote down, and
+//                             cuts the last group as if it had never been synced
+//   state_before_result       pipeline, service: state is on disk before the result is
+#pragma once
+
+#include <string_view>
+
+#ifdef WIREMILL_MUTANTS
+#include <cstdlib>
+#endif
+
+namespace wiremill {
+
+#ifdef WIREMILL_MUTANTS
+static inline bool mutant(std::string_view name) {
+  static const char* const chosen = std::getenv("WIREMILL_MUTANT");
+  return chosen != nullptr && name == chosen;
+}
+#else
+static constexpr bool mutant(std::string_view) { return false; }
+#endif
+
+}  // namespace wiremill
