@@ -255,7 +255,7 @@ void print_threads(const std::vector<Figures>& rounds, double documents) {
 void run(const Options& options) {
   const Scratch scratch(options.folder);
   const auto config = parse_config(default_config_yaml(), "default configuration");
-  if (!config) throw std::runtime_error(config.error().front().message);
+  if (!config) throw std::runtime_error(config.error().errors.front().message);
   progress("making documents");
   const std::vector<std::string> all =
       make_documents(options.articles, std::max(options.documents, options.default_documents));
