@@ -199,13 +199,18 @@ TEST_F(Numbered, WhatStandsInTheLogCanBeReadWhateverWasRepaired) {
   peer.hello("client", 1);
   peer.welcome();
   // Field 4, the title, with a byte that is no UTF-8: protobuf refuses to read such a string.
-  peer.put(1, document_bytes("one", "body") + std::string("\x22\x03" "a\xff" "b", 5));
+  peer.put(1, document_bytes("one", "body") + std::string("\x22\x03"
+                                                          "a\xff"
+                                                          "b",
+                                                          5));
   EXPECT_EQ(peer.accepted_up_to(1).size(), 1U);
   v1::Document document;
   const auto records = daemon_.records();
   ASSERT_EQ(records.size(), 1U);
   ASSERT_TRUE(document.ParseFromString(records[0].document()));
-  EXPECT_EQ(document.title(), "a\xef\xbf\xbd" "b");
+  EXPECT_EQ(document.title(),
+            "a\xef\xbf\xbd"
+            "b");
   EXPECT_EQ(document.body(), "body");
 }
 
