@@ -13,10 +13,16 @@ namespace {
 using wiremill::Config;
 using wiremill::ConfigErrors;
 
-int refuse(const ConfigErrors& errors, int exit_code) {
+int show(const ConfigErrors& errors, int exit_code) {
   for (const auto& error : errors)
     std::fprintf(stderr, "%s: %s\n", error.where.c_str(), error.message.c_str());
-  std::fprintf(stderr, "wiremilld: %zu error%s\n", errors.size(), errors.size() == 1 ? "" : "s");
+  return exit_code;
+}
+
+int refuse(const ConfigErrors& errors, int exit_code) {
+  show(errors, exit_code);
+  std::fprintf(stderr, "wiremilld: not started, %zu error%s\n", errors.size(),
+               errors.size() == 1 ? "" : "s");
   return exit_code;
 }
 
@@ -58,14 +64,17 @@ int main(int argc, char** argv) {
   auto config = config_path.empty() ? wiremill::parse_config(wiremill::default_config_yaml(),
                                                              "default configuration")
                                     : wiremill::load_config(config_path);
-  if (!config) return refuse(wiremill::all_errors(config.error()), 78);
+  if (!config) {
+    const ConfigErrors errors = wiremill::all_errors(std::move(config).error());
+    return check ? show(errors, 78) : refuse(errors, 78);
+  }
   if (!log_level.empty()) config->log.level = log_level;
   wiremill::start_logging(config->log.level, config->log.format);
 
   if (check) {
     const auto line =
         wiremill::Line::build(config->stages, wiremill::plugin_directories(config->plugin_dir), {});
-    if (!line) return refuse(line.error(), 78);
+    if (!line) return show(line.error(), 78);
     std::printf("%s: valid\n", config_path.empty() ? "default configuration" : config_path.c_str());
     return 0;
   }

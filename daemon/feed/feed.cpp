@@ -135,11 +135,14 @@ Status Feed::Impl::bind() {
                                {.endpoint = options_.endpoint,
                                 .frame_bytes_max = static_cast<int64_t>(kPrefixBytesMax),
                                 .send_messages_max = options_.feed_messages_max});
-  if (!publisher) return tl::unexpected<Error>(publisher.error());
   auto router = bind_socket(loop_.context(), zmq::socket_type::router,
                             {.endpoint = options_.replay_endpoint,
                              .frame_bytes_max = kRequestBytesMax,
                              .send_messages_max = options_.replay_messages_max});
+  if (!publisher && !router)
+    return fail(publisher.error().code, "{}; {}", publisher.error().message,
+                router.error().message);
+  if (!publisher) return tl::unexpected<Error>(publisher.error());
   if (!router) return tl::unexpected<Error>(router.error());
   publisher_ = std::move(*publisher);
   router_ = std::move(*router);

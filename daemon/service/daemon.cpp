@@ -33,30 +33,37 @@ using std::chrono::milliseconds;
 constexpr milliseconds kDrainPoll{5};
 constexpr std::chrono::seconds kCheckpointPeriod{10};
 
-// The state folder, held by this process alone.
+// The state folder, held by this process alone. A start that fails leaves none behind that it made.
 class StateFolder {
  public:
   static Result<StateFolder> open(const std::string& path) {
     std::error_code error;
-    std::filesystem::create_directories(path, error);
+    const bool made = std::filesystem::create_directories(path, error);
     if (error) return fail(ErrorCode::Io, "make state folder {}: {}", path, error.message());
     const std::string lock_path = path + "/LOCK";
     const int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) return fail_errno(errno, "open", lock_path);
-    StateFolder folder(fd);
+    StateFolder folder(fd, made ? path : "");
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
       return fail(ErrorCode::Locked, "state folder {} is in use by another wiremilld", path);
     return folder;
   }
-  StateFolder(StateFolder&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  StateFolder(StateFolder&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), made_(std::exchange(other.made_, "")) {}
   StateFolder& operator=(StateFolder&&) = delete;
   ~StateFolder() {
+    std::error_code ignored;
+    if (!made_.empty()) std::filesystem::remove_all(made_, ignored);
     if (fd_ >= 0) close(fd_);
   }
 
+  // The start succeeded: what it made stays.
+  void keep() { made_.clear(); }
+
  private:
-  explicit StateFolder(int fd) : fd_(fd) {}
+  StateFolder(int fd, std::string made) : fd_(fd), made_(std::move(made)) {}
   int fd_;
+  std::string made_;  // the folder, where this start made it and has not succeeded yet
 };
 
 LogOptions log_options(const Config& config, const std::string& state_dir,
@@ -184,6 +191,7 @@ class Daemon::Impl {
     });
     pipeline_->start();
     loop_->start();
+    folder_.keep();
     log_info("serving: intake {}, feed {}, replay {}{}{}; {} stages; next sequence {}",
              intake_->endpoint(), feed_->endpoint(), feed_->replay_endpoint(),
              config_.firehose.endpoint.empty() ? "" : ", firehose ", intake_->firehose_endpoint(),

@@ -32,7 +32,7 @@ constexpr float kClaimedKeepShare = 0.97F;
 constexpr size_t kLeadsMax = 3;
 constexpr float kStoryLetters = 400;  // prose enough to be the story under the page's headline
 constexpr float kLinkedShare = 0.3F;  // of its letters: more links than that make a list of links
-constexpr size_t kLineBytesMax = 1 << 20;
+constexpr size_t kLineBytesMax = 1 << 20;  // a longer run of texts makes several blocks
 
 float weight_of(const Line& line) {
   const auto length = static_cast<float>(std::min<uint32_t>(line.shape.length, 2000));
@@ -88,7 +88,7 @@ class BlockMaker {
 
  private:
   void add(std::string_view text, bool in_link) {
-    if (text_.size() + text.size() > kLineBytesMax) return;
+    if (text_.size() + text.size() > kLineBytesMax) finish_keeping_owner();
     if (pre_) {
       for (size_t at = 0; at <= text.size();) {
         const size_t end = std::min(text.find('\n', at), text.size());

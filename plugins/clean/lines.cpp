@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "daemon/text/utf8.hpp"
+
 namespace wiremill::clean {
 namespace {
 
@@ -104,6 +106,25 @@ std::string tidy(std::string_view text) {
     out.append(text.substr(begin, at - begin));
   }
   return to_nfc(std::move(out));
+}
+
+std::string_view trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\f\v");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\f\v") - begin + 1);
+}
+
+std::string_view take_line(std::string_view text, size_t& at) {
+  constexpr size_t kLineBytesMax = 1 << 20;
+  const size_t begin = at;
+  size_t end = std::min(text.find('\n', begin), text.size());
+  at = end + 1;
+  if (end - begin > kLineBytesMax) {
+    end = begin + kLineBytesMax;
+    while (!text::is_boundary(text, end)) --end;
+    at = end;
+  }
+  return trimmed(text.substr(begin, end - begin));
 }
 
 std::string lower_ascii(std::string_view text) {

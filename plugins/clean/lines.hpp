@@ -28,6 +28,12 @@ bool is_wide(char32_t character);
 // characters vanish, the rest is NFC. `text` is valid UTF-8.
 std::string tidy(std::string_view text);
 
+// Without the ASCII white space at its ends.
+std::string_view trimmed(std::string_view text);
+// The line that begins at `at`, trimmed; moves `at` behind it. A line of more than 1 MiB is handed
+// out in parts, cut between characters. `at` is inside `text`, which is valid UTF-8.
+std::string_view take_line(std::string_view text, size_t& at);
+
 // ASCII lower case; other bytes stay.
 std::string lower_ascii(std::string_view text);
 // Full Unicode lower case of valid UTF-8.

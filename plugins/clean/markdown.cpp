@@ -9,14 +9,6 @@
 namespace wiremill::clean {
 namespace {
 
-constexpr size_t kLineBytesMax = 1 << 20;
-
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
-}
-
 // Link texts without their targets, images gone, emphasis marks gone.
 struct Inline {
   std::string text;
@@ -111,12 +103,7 @@ class Reader {
   }
 
  private:
-  std::string_view next_line() {
-    const size_t end = std::min(text_.find('\n', at_), text_.size());
-    const std::string_view line = trimmed(text_.substr(at_, std::min(end - at_, kLineBytesMax)));
-    at_ = end + 1;
-    return line;
-  }
+  std::string_view next_line() { return take_line(text_, at_); }
 
   void front_matter() {
     if (!text_.starts_with("---\n") && !text_.starts_with("---\r\n")) return;

@@ -34,7 +34,7 @@ class Clean {
       .id = "wiremill.clean",
       .version = "1.0.0",
       .summary = "Article text, title, date and byline from a page or a flattened page.",
-      .provided = {"title", "published", "byline", "dateline", "text"},
+      .provided = {"title", "published", "byline", "dateline", "text", "paragraphs"},
       .options = kOptions};
 
   Clean(const Host& host, const Options& options) : host_(host) {

@@ -23,18 +23,11 @@ namespace {
 
 constexpr float kTailPenalty = 400;
 constexpr uint32_t kFirmLength = 220;  // a line this long needs no neighbours to be believed
-constexpr size_t kLineBytesMax = 1 << 20;
 
 bool is_bullet(std::string_view raw) {
   for (const std::string_view mark : {"* ", "+ ", "- ", "o ", "\xe2\x80\xa2", "\xc2\xb7 "})
     if (raw.starts_with(mark)) return true;
   return false;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\f\v");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\f\v") - begin + 1);
 }
 
 // A line of a text that was wrapped at a fixed width goes on in the next one.
@@ -52,9 +45,7 @@ std::vector<Line> cut_lines(std::string_view text) {
   std::vector<size_t> joined;
   bool adjacent = false;  // no blank line since the last one
   for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    std::string_view raw = trimmed(text.substr(at, std::min(end - at, kLineBytesMax)));
-    at = end + 1;
+    std::string_view raw = take_line(text, at);
     Line line;
     if (is_bullet(raw)) {
       line.kind = LineKind::kListItem;
