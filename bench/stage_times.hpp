@@ -15,8 +15,8 @@ struct StageTimes {
   double document_us = 0;  // of the whole line: also cutting into sentences, encoding, state
 };
 
-// Runs serialised Documents through the stages on one thread. Throws std::runtime_error where the line
-// cannot be built or a document does not come out PROCESSED.
+// Runs serialised Documents through the stages on one thread. Throws std::runtime_error where the
+// line cannot be built or a document does not come out PROCESSED.
 StageTimes measure_stages(const std::vector<StageConfig>& stages,
                           std::span<const std::string> documents);
 

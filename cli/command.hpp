@@ -1,5 +1,5 @@
-// The subcommands of `wiremill`, one file each. Each adds itself to the parser and sets the exit code
-// that main returns.
+// The subcommands of `wiremill`, one file each. Each adds itself to the parser and sets the exit
+// code that main returns.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -21,8 +21,9 @@ struct InputDocument {
   v1::Document document;
 };
 
-// Reads the files in order, JSON lines one by one. Auto goes by the name's ending, for standard input
-// ("-") by the first character: '{' is JSON lines, '<' HTML, else text. A file's name becomes the id.
+// Reads the files in order, JSON lines one by one. Auto goes by the name's ending, for standard
+// input ("-") by the first character: '{' is JSON lines, '<' HTML, else text. A file's name becomes
+// the id.
 class DocumentInput {
  public:
   // `source` is given to documents that have none.

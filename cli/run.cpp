@@ -1,5 +1,5 @@
-// `wiremill run`: the pipeline without a daemon. Reads on a worker, prints where results come out in
-// order; the state of stages lives in memory and ends with the program.
+// `wiremill run`: the pipeline without a daemon. Reads on a worker, prints where results come out
+// in order; the state of stages lives in memory and ends with the program.
 
 #include <fmt/format.h>
 
@@ -31,8 +31,8 @@ struct RunOptions {
   std::vector<std::string> files;
 };
 
-// The configured stages of these names, in the order given; a name that is not configured is a plugin
-// with its defaults.
+// The configured stages of these names, in the order given; a name that is not configured is a
+// plugin with its defaults.
 tl::expected<std::vector<StageConfig>, ConfigErrors> choose_stages(
     const Config& config, const std::vector<std::string>& names) {
   if (names.empty()) return config.stages;

@@ -1,5 +1,5 @@
-// What the commands share in speaking to a person: colour, the progress bar, errors, Ctrl-C. Main thread
-// unless said otherwise.
+// What the commands share in speaking to a person: colour, the progress bar, errors, Ctrl-C. Main
+// thread unless said otherwise.
 #pragma once
 
 #include <chrono>
@@ -39,7 +39,8 @@ class Style {
 // The first `columns` characters of `text` on one line, with … where something was cut.
 std::string shortened(std::string_view text, size_t columns);
 
-// A bar on standard error where that is a terminal, redrawn at most ten times a second; else nothing.
+// A bar on standard error where that is a terminal, redrawn at most ten times a second; else
+// nothing.
 class Progress {
  public:
   // `total` 0: not known, only the count is shown.

@@ -1,5 +1,5 @@
-// The daemon's own log: text on a terminal, one JSON object a line otherwise, to standard error. Any
-// thread. (spdlog does the work; its headers stay in logging.cpp.)
+// The daemon's own log: text on a terminal, one JSON object a line otherwise, to standard error.
+// Any thread. (spdlog does the work; its headers stay in logging.cpp.)
 #pragma once
 
 #include <fmt/format.h>

@@ -8,6 +8,9 @@
 // A number is judged in this order: credit, gap, the document itself, known before, space in the
 // log. A refusal that no repetition would change settles the number; any other leaves it missing,
 // and the numbers behind it are refused until it comes (go-back-N).
+//
+// Longer than most files: numbered, bare and firehose messages are judged by the same rules and share
+// that one queue.
 #include "daemon/intake/intake.hpp"
 
 #include <chrono>

@@ -31,7 +31,8 @@ using Annotations = uint32_t;
 inline constexpr Annotations kGivenByHost = kTitle | kPublished | kText | kSentences | kTokens;
 inline constexpr Annotations kSegments = kSentences | kTokens;
 
-// The bit of a name in a descriptor's list ("extensions.<id>" is kExtensions); nullopt for no such name.
+// The bit of a name in a descriptor's list ("extensions.<id>" is kExtensions); nullopt for no such
+// name.
 std::optional<Annotation> annotation_named(std::string_view name);
 
 // Lists in `result` what is provided, for the fields of Result that distinguish empty from absent.

@@ -1,5 +1,5 @@
-// A flight as a plugin sees it: a wm_document whose views point into the flight. Valid until the flight
-// changes or moves.
+// A flight as a plugin sees it: a wm_document whose views point into the flight. Valid until the
+// flight changes or moves.
 #pragma once
 
 #include <wiremill/plugin.h>

@@ -36,8 +36,8 @@ struct Flight {
              std::string_view message, uint32_t attempts);
 };
 
-// From a record of the intake log. A record that cannot be read is a flight that is already DEAD with
-// code LOG_DAMAGED.
+// From a record of the intake log. A record that cannot be read is a flight that is already DEAD
+// with code LOG_DAMAGED.
 Flight flight_from_record(uint64_t sequence, bool damaged, const std::string& record);
 
 }  // namespace wiremill

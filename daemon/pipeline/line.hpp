@@ -1,5 +1,5 @@
-// The line: the configured stages in their order, and the steps a batch takes through them. Built once
-// at start (and for `validate`), constant afterwards.
+// The line: the configured stages in their order, and the steps a batch takes through them. Built
+// once at start (and for `validate`), constant afterwards.
 #pragma once
 
 #include <memory>
@@ -30,8 +30,8 @@ ConfigErrors all_errors(ConfigFailure failure);
 
 class Line {
  public:
-  // Loads the plugins, checks their options and their order, creates the stages. Collects every error.
-  // [main thread]
+  // Loads the plugins, checks their options and their order, creates the stages. Collects every
+  // error. [main thread]
   static tl::expected<std::unique_ptr<Line>, std::vector<ConfigError>> build(
       const std::vector<StageConfig>& stages, const std::vector<std::string>& plugin_directories,
       const StageLog& log);

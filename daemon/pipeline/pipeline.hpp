@@ -1,15 +1,15 @@
-// The pipeline: takes records of the intake log through the line, in batches and in parallel, and hands
-// their results over in sequence order.
+// The pipeline: takes records of the intake log through the line, in batches and in parallel, and
+// hands their results over in sequence order.
 //
 //   read ─► batch ─ step ─ step ─┤ordered│─ step ─┤ordered│─ … ─ finish ─┤emit├─► result record
 //
-// Workers carry a batch from step to step. At an ordered point (a settle, and the emission) batches pass
-// one at a time in the order in which they were read; a batch that comes too early is parked there and
-// its worker takes other work, the oldest batch first. At most `window_*` are between reading and
-// release, so a slow point holds up reading and nothing else.
+// Workers carry a batch from step to step. At an ordered point (a settle, and the emission) batches
+// pass one at a time in the order in which they were read; a batch that comes too early is parked
+// there and its worker takes other work, the oldest batch first. At most `window_*` are between
+// reading and release, so a slow point holds up reading and nothing else.
 //
-// The same records give the same results for any number of threads: process sees one document, settle
-// and emission see all in order, and nothing else has memory.
+// The same records give the same results for any number of threads: process sees one document,
+// settle and emission see all in order, and nothing else has memory.
 #pragma once
 
 #include <cstdint>
@@ -37,12 +37,12 @@ struct PipelineOptions {
 
 // Where records come from and results go. All functions are called by workers.
 struct PipelinePorts {
-  // The next records, at most so many documents and about so many bytes; none where nothing is ready (the
-  // pipeline asks again after wake()). One call at a time.
+  // The next records, at most so many documents and about so many bytes; none where nothing is
+  // ready (the pipeline asks again after wake()). One call at a time.
   std::function<Status(size_t documents_max, size_t bytes_max, std::vector<LogRecord>& records)>
       read;
-  // Takes a serialised ResultRecord. One call at a time, sequences ascending without gap. May block. An
-  // error stops the pipeline.
+  // Takes a serialised ResultRecord. One call at a time, sequences ascending without gap. May
+  // block. An error stops the pipeline.
   std::function<Status(uint64_t sequence, std::string record)> emit;
   // Told once when the pipeline stops because read, emit or the state store failed.
   std::function<void(const Error& error)> failed;

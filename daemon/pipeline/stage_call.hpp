@@ -1,6 +1,6 @@
-// One call of one stage for one batch: hands the documents over as views, gathers what the plugin says
-// through the host's functions, and applies it document by document when the call has returned. A
-// document whose verdict is not WM_OK keeps no half of its annotations.
+// One call of one stage for one batch: hands the documents over as views, gathers what the plugin
+// says through the host's functions, and applies it document by document when the call has
+// returned. A document whose verdict is not WM_OK keeps no half of its annotations.
 //
 // Stateless between calls; the caller keeps to the plugin's thread rules.
 #pragma once
@@ -24,8 +24,8 @@ struct LineStage {
   size_t space = 0;  // in the state store, where it settles
 };
 
-// Calls process for those of `flights` that are in the line; tries WM_RETRY and WM_FAILED again, document
-// by document, up to attempts_max.
+// Calls process for those of `flights` that are in the line; tries WM_RETRY and WM_FAILED again,
+// document by document, up to attempts_max.
 void call_process(const LineStage& stage, std::span<Flight> flights);
 
 // Calls settle likewise, once: nothing is tried again. Changes go to `state` under the document's

@@ -1,6 +1,7 @@
-// The topic of a result and, for each topic, the sequence of the result before: what lets a subscriber
-// of the live feed see a gap. Bounded: the topic used longest ago is forgotten, its next result says 0.
-// Kept in the state store's space "topics", so it is exactly as old as the result log.
+// The topic of a result and, for each topic, the sequence of the result before: what lets a
+// subscriber of the live feed see a gap. Bounded: the topic used longest ago is forgotten, its next
+// result says 0. Kept in the state store's space "topics", so it is exactly as old as the result
+// log.
 //
 // Called by the pipeline in sequence order, one call at a time.
 #pragma once

@@ -1,7 +1,7 @@
 // A loaded plugin and the stages made from it. The pipeline calls stages; nothing else does.
 //
-// A Plugin is loaded once and never unloaded: code that has run in this process may have left threads
-// and handlers behind, so a plugin is replaced by another process, not by dlclose.
+// A Plugin is loaded once and never unloaded: code that has run in this process may have left
+// threads and handlers behind, so a plugin is replaced by another process, not by dlclose.
 #pragma once
 
 #include <wiremill/plugin.h>
@@ -20,8 +20,8 @@ namespace wiremill {
 
 class Plugin {
  public:
-  // `name_or_path`: with a slash it is a file, else NAME.so is looked for in `directories` in order.
-  // Checks magic, ABI and descriptor before anything in the plugin runs. [main thread]
+  // `name_or_path`: with a slash it is a file, else NAME.so is looked for in `directories` in
+  // order. Checks magic, ABI and descriptor before anything in the plugin runs. [main thread]
   // Errors: Config, naming the file and what is wrong with it.
   static Result<std::shared_ptr<const Plugin>> load(const std::string& name_or_path,
                                                     const std::vector<std::string>& directories);
@@ -46,8 +46,8 @@ using StageLog =
 // One configured step: an instance of a plugin with its options.
 class Stage {
  public:
-  // Creates the instance. `values` need live only during the call. Errors: Config, with the plugin's own
-  // words.
+  // Creates the instance. `values` need live only during the call. Errors: Config, with the
+  // plugin's own words.
   static Result<std::unique_ptr<Stage>> create(std::string name,
                                                std::shared_ptr<const Plugin> plugin,
                                                const wm_option_value* values, size_t values_count,

@@ -1,5 +1,5 @@
-// The thread "state": once results are durable, enters the state changes recorded beside them into the
-// store, and from time to time writes the store to disk. Owned by the daemon.
+// The thread "state": once results are durable, enters the state changes recorded beside them into
+// the store, and from time to time writes the store to disk. Owned by the daemon.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace wiremill {
 
 class Committer {
  public:
-  // `committed` is told on the thread "state" up to where changes are in the store; `failed` once, when
-  // the store cannot be written.
+  // `committed` is told on the thread "state" up to where changes are in the store; `failed` once,
+  // when the store cannot be written.
   Committer(StateStore& state, std::function<void(uint64_t)> committed,
             std::function<void(const Error&)> failed);
   // Commits what was reported, writes a checkpoint, ends the thread.
@@ -44,8 +44,8 @@ class Committer {
   std::thread thread_;
 };
 
-// Brings a store that is behind the result log up to `durable`: applies the changes recorded above its
-// own checkpoint. Errors: Io, Damaged (the store is ahead of the log).
+// Brings a store that is behind the result log up to `durable`: applies the changes recorded above
+// its own checkpoint. Errors: Io, Damaged (the store is ahead of the log).
 class Log;
 Status recover_state(const Log& results, StateStore& state);
 

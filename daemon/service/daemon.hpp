@@ -1,4 +1,5 @@
-// The daemon as a whole: owns every room, in the order in which they depend on each other. Used by main.
+// The daemon as a whole: owns every room, in the order in which they depend on each other. Used by
+// main.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +19,15 @@ struct StartFailure {
 
 class Daemon {
  public:
-  // Loads the plugins, opens and recovers logs and state, binds the sockets. Nothing is served yet, and
-  // after a failure nothing is left open.
+  // Loads the plugins, opens and recovers logs and state, binds the sockets. Nothing is served yet,
+  // and after a failure nothing is left open.
   static tl::expected<std::unique_ptr<Daemon>, StartFailure> open(const Config& config,
                                                                   const std::string& state_dir);
   ~Daemon();
 
-  // Serves until SIGTERM or SIGINT, then drains: no document is taken any more, those in the line come
-  // to their results within drain_timeout, the rest is recovered at the next start. A second signal ends
-  // the process at once. Main thread.
+  // Serves until SIGTERM or SIGINT, then drains: no document is taken any more, those in the line
+  // come to their results within drain_timeout, the rest is recovered at the next start. A second
+  // signal ends the process at once. Main thread.
   void run();
 
  private:

@@ -181,8 +181,8 @@ Decoded decode(std::string_view body, std::string_view content_type, bool is_htm
   }
   if (valid) return as_utf8(body, 0);
 
-  // Well-formed sequences of several bytes hardly ever come about by chance, so what holds enough of
-  // them is UTF-8 with broken bytes, the more so where it says UTF-8.
+  // Well-formed sequences of several bytes hardly ever come about by chance, so what holds enough
+  // of them is UTF-8 with broken bytes, the more so where it says UTF-8.
   Decoded repaired = as_utf8(body, 0);
   size_t broken = 0, high = 0;
   for (size_t at = 0; (at = repaired.text.find("\xef\xbf\xbd", at)) != std::string::npos; at += 3)

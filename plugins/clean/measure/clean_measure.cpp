@@ -50,10 +50,9 @@ int main(int argc, char** argv) {
     const int64_t begin = cpu_ns();
     for (int round = 0; round < repeat; ++round) article = extract({.body = body}, limits, tree);
     const int64_t spent = (cpu_ns() - begin) / repeat;
-    std::cout << path << '\t' << body.size() << '\t'
-              << spent << '\t'
-              << article.text.size() << '\t' << article.dateline << '\t' << article.title << '\t'
-              << article.published_us << '\t' << article.byline << '\n'
+    std::cout << path << '\t' << body.size() << '\t' << spent << '\t' << article.text.size() << '\t'
+              << article.dateline << '\t' << article.title << '\t' << article.published_us << '\t'
+              << article.byline << '\n'
               << article.text << '\n';
   }
   return 0;
