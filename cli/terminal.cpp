@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <utility>
 
 #include "daemon/pipeline/line.hpp"
 
@@ -27,6 +28,13 @@ void write_error(std::string_view text) {
     if (written <= 0 && errno != EINTR) return;
     if (written > 0) text.remove_prefix(static_cast<size_t>(written));
   }
+}
+
+// Whether a progress bar stands on the terminal's last line: other output wipes it away first.
+bool g_bar_shown = false;
+
+void wipe_bar() {
+  if (std::exchange(g_bar_shown, false)) write_error("\r\x1b[K");
 }
 
 }  // namespace
@@ -72,9 +80,7 @@ Progress::Progress(std::string what, uint64_t total)
       terminal_(isatty(STDERR_FILENO) != 0),
       began_(std::chrono::steady_clock::now()) {}
 
-Progress::~Progress() {
-  if (shown_) write_error("\r\x1b[K");
-}
+Progress::~Progress() { wipe_bar(); }
 
 void Progress::update(uint64_t done) {
   const auto now = std::chrono::steady_clock::now();
@@ -97,10 +103,13 @@ void Progress::draw(uint64_t done) {
     line += fmt::format(" {}", done);
   }
   write_error(line + fmt::format("  {:.0f}/s", rate));
-  shown_ = true;
+  g_bar_shown = true;
 }
 
-void print_error(std::string_view message) { write_error(fmt::format("wiremill: {}\n", message)); }
+void print_error(std::string_view message) {
+  wipe_bar();
+  write_error(fmt::format("wiremill: {}\n", message));
+}
 
 int print_config_errors(const ConfigErrors& errors) {
   for (const ConfigError& error : errors)
@@ -109,6 +118,7 @@ int print_config_errors(const ConfigErrors& errors) {
 }
 
 Status write_out(std::string_view text) {
+  if (!text.empty()) wipe_bar();
   while (!text.empty()) {
     const ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
     if (written > 0)

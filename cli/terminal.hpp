@@ -39,8 +39,8 @@ class Style {
 // The first `columns` characters of `text` on one line, with … where something was cut.
 std::string shortened(std::string_view text, size_t columns);
 
-// A bar on standard error where that is a terminal, redrawn at most ten times a second; else
-// nothing.
+// A bar on standard error where that is a terminal, redrawn at most ten times a second and wiped
+// away before other output; else nothing.
 class Progress {
  public:
   // `total` 0: not known, only the count is shown.
@@ -52,7 +52,6 @@ class Progress {
   void draw(uint64_t done);
   const std::string what_;
   const uint64_t total_;
-  bool shown_ = false;
   const bool terminal_;
   const std::chrono::steady_clock::time_point began_;
   std::chrono::steady_clock::time_point drawn_{};
