@@ -31,5 +31,5 @@ Try next, with the daemon running ($bin/wiremilld --state DIR):
   $bin/wiremill run FILE…                             the same stages without a daemon
   $bin/wiremill run --stages clean,language FILE…     only some of them
   $bin/wiremill validate config/wiremill.yaml         every error of a configuration at once
-  clients/python/push.py, subscribe.py                ten lines of Python each
+  clients/python/push.py, subscribe.py                short Python clients
 EOT
