@@ -3,7 +3,8 @@
 // WIREMILL_MUTANTS; there the environment variable WIREMILL_MUTANT names the one fault that is on.
 // Everywhere else the answer is a constant, and nothing of a fault is left in the program.
 //
-//   acknowledge_before_write  intake: what is queued for the log counts as durable
+//   acknowledge_before_write  intake: what is queued for the log counts as durable; the log is slow
+//                             to write it, so that a kill surely comes in between
 //   skip_sync_bookkeeping     log: recovery knows only the syncs that a later group wrote down, and
 //                             cuts the last group as if it had never been synced
 //   state_before_result       pipeline, service: state is on disk before the result is

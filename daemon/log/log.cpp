@@ -15,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/base/mutant.hpp"
 #include "daemon/base/thread.hpp"
 #include "daemon/log/catalog.hpp"
 #include "daemon/log/file.hpp"
@@ -309,6 +310,8 @@ class Log::Impl {
   }
 
   Status write(std::span<const std::string> payloads) {
+    if (mutant("acknowledge_before_write"))
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
     while (!payloads.empty()) {
       size_t count = 0;
       int64_t bytes = kGroupHeaderBytes;
