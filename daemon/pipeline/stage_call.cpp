@@ -1,3 +1,5 @@
+// See stage_call.hpp. A little longer than most files: the host's functions, one for each row of
+// wm_output and wm_state, and the verdicts that decide what becomes of what they gathered.
 #include "daemon/pipeline/stage_call.hpp"
 
 #include <algorithm>
