@@ -1,5 +1,6 @@
 #include "daemon/base/error.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +18,7 @@ std::string_view error_code_name(ErrorCode code) {
     case ErrorCode::Unavailable: return "unavailable";
     case ErrorCode::Busy: return "busy";
     case ErrorCode::Io: return "io";
+    case ErrorCode::NoSpace: return "no_space";
     case ErrorCode::Damaged: return "damaged";
     case ErrorCode::Locked: return "locked";
     case ErrorCode::Internal: return "internal";
@@ -34,6 +36,7 @@ int exit_code(ErrorCode code) {
     case ErrorCode::Busy: return 69;
     case ErrorCode::NotFound:
     case ErrorCode::Io:
+    case ErrorCode::NoSpace:
     case ErrorCode::Damaged:
     case ErrorCode::Locked: return 74;
     case ErrorCode::Config: return 78;
@@ -43,7 +46,9 @@ int exit_code(ErrorCode code) {
 }
 
 tl::unexpected<Error> fail_errno(int errno_value, std::string_view did, std::string_view path) {
-  return fail(ErrorCode::Io, "{} {}: {}", did, path, std::strerror(errno_value));
+  const bool full = errno_value == ENOSPC || errno_value == EDQUOT;
+  return fail(full ? ErrorCode::NoSpace : ErrorCode::Io, "{} {}: {}", did, path,
+              std::strerror(errno_value));
 }
 
 void broken_invariant(const char* expression, const char* file, int line) {

@@ -21,6 +21,7 @@ enum class ErrorCode {
   Unavailable,  // a peer or a port; try again later
   Busy,         // a bounded queue is full
   Io,           // a file or a socket failed
+  NoSpace,      // the disk is full; goes on by itself once it is not
   Damaged,      // stored data whose checksum or shape is wrong
   Locked,       // another process holds it
   Internal,
@@ -45,7 +46,7 @@ tl::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> format, A
   return tl::unexpected<Error>(Error{code, fmt::format(format, std::forward<Args>(args)...)});
 }
 
-// An Io error that names what was done to which path and what errno said.
+// An Io error, or NoSpace, that names what was done to which path and what errno said.
 tl::unexpected<Error> fail_errno(int errno_value, std::string_view did, std::string_view path);
 
 // A broken invariant: says where and aborts, in release builds too.

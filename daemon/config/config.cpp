@@ -357,7 +357,16 @@ void read_rooms(Reading& reading, Section& file, Config& config) {
   Section replay = file.section("replay");
   endpoints.read(replay, "replay", config.replay.endpoint, false);
   replay.integer("subscribers_max", config.replay.subscribers_max, 1, 100'000);
+  replay.integer("cursors_max", config.replay.cursors_max, 1, 1'000'000);
   replay.refuse_unknown();
+
+  Section admin = file.section("admin");
+  endpoints.read(admin, "admin", config.admin.endpoint, true);
+  if (!config.admin.endpoint.empty() && !config.admin.endpoint.starts_with("tcp://"))
+    admin.wrong(
+        admin.place("endpoint"), "endpoint",
+        fmt::format("must be tcp://ADDRESS:PORT for HTTP, not '{}'", config.admin.endpoint));
+  admin.refuse_unknown();
 }
 
 void read_inside(Reading& reading, Section& file, Config& config) {
@@ -366,7 +375,17 @@ void read_inside(Reading& reading, Section& file, Config& config) {
     config.storage.state_dir = resolve_path(reading.file_name, *folder);
   read_durability(storage, config.storage);
   storage.bytes("segment_bytes", config.storage.segment_bytes, kMiB, 4 * kGiB);
+  storage.bytes("free_bytes_min", config.storage.free_bytes_min, 0, 1024 * kGiB);
+  storage.duration("result_age_max", config.storage.result_age_max_ms, 0, 36'500 * kDay);
+  storage.bytes("result_bytes_max", config.storage.result_bytes_max, 0, 1'048'576 * kGiB);
+  storage.bytes("scrub_bytes_per_second", config.storage.scrub_bytes_per_second, 0, 16 * kGiB);
   storage.refuse_unknown();
+
+  Section dead = file.section("dead");
+  dead.duration("age_max", config.dead.age_max_ms, 0, 36'500 * kDay);
+  dead.integer("documents_max", config.dead.documents_max, 0, 100'000'000);
+  dead.bytes("bytes_max", config.dead.bytes_max, 0, 1'048'576 * kGiB);
+  dead.refuse_unknown();
 
   Section pipeline = file.section("pipeline");
   Config::Pipeline& limits = config.pipeline;

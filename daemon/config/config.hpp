@@ -81,16 +81,33 @@ struct Config {
   struct Replay {
     std::string endpoint = "tcp://127.0.0.1:5752";
     uint32_t subscribers_max = 1000;
+    uint32_t cursors_max = 1000;
     friend bool operator==(const Replay&, const Replay&) = default;
   } replay;
+
+  struct Admin {
+    std::string endpoint = "tcp://127.0.0.1:5754";  // HTTP; empty: off
+    friend bool operator==(const Admin&, const Admin&) = default;
+  } admin;
 
   struct Storage {
     std::string state_dir;  // empty: see choose_state_dir
     Durability durability = Durability::Always;
     int64_t sync_interval_ms = 50;
     int64_t segment_bytes = 64 << 20;
+    int64_t free_bytes_min = 1 << 30;
+    int64_t result_age_max_ms = 30LL * 86'400'000;  // 0: no limit
+    int64_t result_bytes_max = 0;                   // 0: no limit
+    int64_t scrub_bytes_per_second = 8 << 20;       // 0: no scrub
     friend bool operator==(const Storage&, const Storage&) = default;
   } storage;
+
+  struct Dead {
+    int64_t age_max_ms = 90LL * 86'400'000;  // 0: no limit
+    int64_t documents_max = 100'000;
+    int64_t bytes_max = 1 << 30;
+    friend bool operator==(const Dead&, const Dead&) = default;
+  } dead;
 
   struct Pipeline {
     uint32_t threads = 0;  // 0: one for each core

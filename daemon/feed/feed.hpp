@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "daemon/base/error.hpp"
 
@@ -22,7 +23,9 @@ struct FeedOptions {
   std::string endpoint = "tcp://127.0.0.1:5751";         // XPUB
   std::string replay_endpoint = "tcp://127.0.0.1:5752";  // ROUTER
   int64_t heartbeat_ms = 1000;
-  size_t subscribers_max = 1024;   // streams of the replay endpoint
+  size_t subscribers_max = 1024;  // streams of the replay endpoint
+  std::string cursors_directory;  // where named cursors are kept
+  size_t cursors_max = 1000;
   int feed_messages_max = 10'000;  // per XPUB subscriber; what comes beyond is lost to it
   int replay_messages_max = 1000;  // per stream in its pipe; the rest waits in the log
 };
@@ -49,6 +52,25 @@ class Feed {
 
   std::string endpoint() const;
   std::string replay_endpoint() const;
+
+  // Named cursors and the streams that follow, for operators. Any thread.
+  struct Cursor {
+    std::string name;
+    uint64_t epoch = 0, sequence = 0;
+    int64_t committed_at_us = 0;
+  };
+  std::vector<Cursor> cursors() const;
+  // As COMMIT and its end; both wait until it is on disk. Errors: NotFound (remove), TooLarge
+  // (cursors_max), Malformed (its name, or beyond the newest result), Io.
+  Status set_cursor(const std::string& name, uint64_t sequence);
+  Status remove_cursor(const std::string& name);
+  struct Subscriber {
+    std::string cursor;  // empty: without one
+    uint64_t position = 0, credit = 0, sent = 0;
+    bool follow = false;
+  };
+  std::vector<Subscriber> subscribers() const;
+
   const FeedCounters& counters() const;
 
  private:

@@ -8,8 +8,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/base/error.hpp"
 
@@ -60,6 +63,28 @@ class Intake {
   // From now on documents are refused with SHUTTING_DOWN; answers that are due still go out.
   // Drained when counters().waiting is 0. Any thread.
   void stop_accepting();
+
+  // While `why` is not empty, documents are refused with NO_SPACE and that message. Any thread.
+  void hold(std::string why);
+
+  // Takes a dead letter's IntakeRecord, serialised, once more: a new sequence with the same id and
+  // content, never judged as a repeat. `done` is told on the io thread: the sequence, once it is
+  // durable, or why not (Busy, NoSpace, Io). Any thread.
+  void retry(uint64_t dead_sequence, std::string intake_record,
+             std::function<void(Result<uint64_t>)> done);
+  // The sequence of the latest document with this id, where it is still remembered. `done` is told
+  // on the io thread. Any thread.
+  void find(std::string id, std::function<void(std::optional<uint64_t>)> done);
+
+  // What became of each client's documents since the start, the busiest first, at most `clients_max`
+  // entries; firehose peers by their address. A copy, at most a second old. Any thread.
+  struct ClientCounts {
+    std::string client;
+    bool firehose = false;
+    uint64_t accepted = 0, repeats = 0;
+    std::array<uint64_t, IntakeCounters::kCodes> refused{};  // by Nack.Code
+  };
+  std::vector<ClientCounts> clients() const;
 
   const IntakeCounters& counters() const;
   // Intake records above this one are needed at the next start: keep their segments. Any thread.

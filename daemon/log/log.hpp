@@ -50,6 +50,9 @@ struct LogStatistics {
   uint64_t groups = 0, syncs = 0;
   uint64_t torn_bytes = 0;       // cut from the tail when the log was opened
   uint64_t damaged_records = 0;  // found so far
+  uint64_t segments = 0;
+  uint64_t epoch_first = 1;       // the first sequence that was given out in the present epoch
+  uint64_t rewritten_groups = 0;  // groups whose write or sync failed and that a new segment took
 };
 
 class LogReader;
@@ -82,7 +85,8 @@ class Log {
   // Waits until everything appended so far is durable; the listener may hear of it a moment later.
   // Errors: Io.
   Status flush();
-  // Ok, or why the log is read-only.
+  // Ok; or NoSpace: nothing can be written until there is space, what waits is kept and the writer
+  // tries again each second; or why the log is read-only for good (Io).
   Status health() const;
 
   // A reader that begins at `sequence` (at the oldest kept one if that is larger). The log must

@@ -32,6 +32,8 @@ struct PipelineOptions {
   uint32_t window_documents = 1024;
   int64_t window_bytes = 256 << 20;
   size_t topics_max = 100'000;
+  // Documents that a stage died in stand in this mapped file (stage_marker.hpp); empty: none.
+  std::string marker_path;
   bool timings = false;  // note in the results how long stages took
 };
 
@@ -69,9 +71,13 @@ class Pipeline {
   // worker; returns when all workers have ended.
   void stop();
 
-  // Results handed over so far, by outcome, and documents read. Any thread.
+  // Any thread. The outcomes are counted where results are handed over, since the log's beginning:
+  // each result's record carries the totals, so that a restart goes on with them.
   struct Counters {
-    uint64_t read = 0, processed = 0, dropped = 0, dead = 0;
+    uint64_t read = 0;  // since the start
+    uint64_t processed = 0, dropped = 0, dead = 0;
+    uint64_t in_line = 0;   // read, and no result handed over yet
+    uint64_t suspects = 0;  // documents that run alone because a stage died in them
   };
   Counters counters() const;
 

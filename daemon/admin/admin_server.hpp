@@ -1,0 +1,62 @@
+// HTTP for operators: metrics, health, and the questions of `wiremill status`, `show`, `dead` and
+// `cursor`. HTTP/1.1 with keep-alive by Boost.Beast on main's io_context; every handler runs there
+// and must not wait.
+//
+// Only GET is answered without further ado. What changes something must carry the header
+// `X-Wiremill: 1`, which no web page can send across origins, and a Host that is the endpoint's own
+// or a loopback name, so that a browser cannot be talked into it.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "daemon/base/error.hpp"
+
+namespace wiremill {
+
+struct AdminRequest {
+  std::string method;                        // GET, POST, PUT, DELETE
+  std::string path;                          // percent-decoded, without the query
+  std::map<std::string, std::string> query;  // decoded
+  std::string body;                          // at most 1 MiB
+};
+
+struct AdminReply {
+  unsigned status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+};
+
+// Answers now, or keeps `reply` and calls it later, once, on any thread. A reply that is dropped
+// without a call is answered with 503.
+using AdminHandler =
+    std::function<void(const AdminRequest& request, std::function<void(AdminReply)> reply)>;
+
+struct AdminOptions {
+  std::string endpoint = "tcp://127.0.0.1:5754";
+  size_t connections_max = 64;
+  int64_t idle_timeout_ms = 30'000;
+};
+
+class AdminServer {
+ public:
+  // Errors: Unavailable (in use), Config (no tcp endpoint).
+  static Result<std::unique_ptr<AdminServer>> open(const AdminOptions& options,
+                                                   boost::asio::io_context& context);
+  ~AdminServer();
+
+  // "/metrics" is that path alone; "/api/dead/" is every path that begins so. The longest wins.
+  void route(const std::string& method, const std::string& path, AdminHandler handler);
+  std::string endpoint() const;  // with the real port in place of "*"
+
+ private:
+  class Impl;
+  explicit AdminServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wiremill
