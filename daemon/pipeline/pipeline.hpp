@@ -33,7 +33,7 @@ struct PipelineOptions {
   int64_t window_bytes = 256 << 20;
   size_t topics_max = 100'000;
   // Documents that a stage died in stand in this mapped file (stage_marker.hpp); empty: none.
-  std::string marker_path;
+  std::string marker_path{};
   bool timings = false;  // note in the results how long stages took
 };
 
