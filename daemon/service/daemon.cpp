@@ -163,7 +163,7 @@ class Daemon::Impl {
     note(take(Feed::open(feed_options(config_), *loop_, *results_), feed_));
   }
 
-  Status start() {
+  Status start(const std::string& state_dir) {
     committer_ = std::make_unique<Committer>(
         *state_, [this](uint64_t sequence) { pipeline_->release(sequence); },
         [](const Error& error) { log_error("state: {}", error.message); });
@@ -184,6 +184,7 @@ class Daemon::Impl {
     };
     PipelineOptions options = pipeline_options(config_);
     options.dead_letters = dead_letters_.get();
+    options.marker_path = state_dir + "/STAGES";
     WM_TRY(take(read_totals(*results_), options.totals));
     WM_TRY(take(Pipeline::make(*line_, *state_, options, std::move(ports)), pipeline_));
     results_->on_durable([this](uint64_t sequence) {
@@ -321,7 +322,7 @@ tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::open(const Config& c
     failure.errors.push_back({"sockets", error.message});
   }
   if (!errors.empty()) return tl::unexpected(std::move(failure));
-  if (const Status started = impl->start(); !started)
+  if (const Status started = impl->start(state_dir); !started)
     return tl::unexpected(failure_of(state_dir, started.error()));
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }
