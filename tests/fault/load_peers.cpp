@@ -162,7 +162,8 @@ void Client::hello(zmq::socket_t& socket) {
   request.mutable_hello()->set_client(name_);
   request.mutable_hello()->set_session(session_);
   // Either way is right: the daemon's own knowledge must not be behind ours.
-  request.mutable_hello()->set_settled_up_to(random_() % 2 == 0 ? 0 : settled_.load());
+  said_settled_up_to_ = random_() % 2 == 0 ? 0 : settled_.load();
+  request.mutable_hello()->set_settled_up_to(said_settled_up_to_);
   send(socket, request);
 }
 
@@ -204,14 +205,7 @@ std::string Client::document(uint64_t number) const {
 
 void Client::handle(zmq::socket_t& socket, const v1::IntakeReply& reply) {
   switch (reply.kind_case()) {
-    case v1::IntakeReply::kWelcome:
-      if (reply.welcome().durable_up_to() < settled_)
-        findings_.add("lost", name_ + ": acknowledged up to number " + std::to_string(settled_) +
-                                  ", but the daemon knows only " +
-                                  std::to_string(reply.welcome().durable_up_to()));
-      credit_up_to_ = reply.welcome().durable_up_to() + reply.welcome().credit();
-      next_ = settled_ + 1;
-      break;
+    case v1::IntakeReply::kWelcome: welcome(reply.welcome()); break;
     case v1::IntakeReply::kAck:
       credit_up_to_ = reply.ack().durable_up_to() + reply.ack().credit();
       for (const v1::Accepted& accepted : reply.ack().accepted()) accept(accepted);
@@ -219,6 +213,18 @@ void Client::handle(zmq::socket_t& socket, const v1::IntakeReply& reply) {
     case v1::IntakeReply::kNack: refused(socket, reply.nack()); break;
     default: findings_.add("protocol", name_ + ": " + reply.ShortDebugString());
   }
+}
+
+// What was acknowledged under an earlier sequence left no record under its number; a client that
+// did not say how far it is settled is asked for it again.
+void Client::welcome(const v1::Welcome& welcome) {
+  for (uint64_t number = welcome.durable_up_to() + 1; number <= settled_; ++number)
+    if (original(number) == number || said_settled_up_to_ != 0)
+      findings_.add("lost", name_ + ": acknowledged up to number " + std::to_string(settled_) +
+                                ", but the daemon knows only " +
+                                std::to_string(welcome.durable_up_to()));
+  credit_up_to_ = welcome.durable_up_to() + welcome.credit();
+  next_ = std::min(settled_.load(), welcome.durable_up_to()) + 1;
 }
 
 void Client::accept(const v1::Accepted& accepted) {

@@ -79,6 +79,7 @@ class Client {
   void hello(zmq::socket_t& socket);
   bool send_some(zmq::socket_t& socket, bool make);
   void handle(zmq::socket_t& socket, const v1::IntakeReply& reply);
+  void welcome(const v1::Welcome& welcome);
   void accept(const v1::Accepted& accepted);
   void refused(zmq::socket_t& socket, const v1::Nack& nack);
   static uint64_t original(uint64_t number);  // which number's document is sent under `number`
@@ -92,7 +93,7 @@ class Client {
   uint64_t session_;
   std::atomic<uint64_t> made_{0}, settled_{0}, newest_{0};
   uint64_t next_ = 0;  // the number to send next; 0: none before WELCOME and while it drains
-  uint64_t credit_up_to_ = 0;
+  uint64_t credit_up_to_ = 0, said_settled_up_to_ = 0;
   int64_t send_after_us_ = 0;  // where a refusal asks to wait
   mutable std::mutex refusals_mutex_;
   std::map<std::string, uint64_t> refusals_;
