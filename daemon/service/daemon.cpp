@@ -18,9 +18,9 @@
 #include "daemon/feed/feed.hpp"
 #include "daemon/intake/intake.hpp"
 #include "daemon/log/log.hpp"
+#include "daemon/pipeline/dead_letters.hpp"
 #include "daemon/pipeline/line.hpp"
 #include "daemon/pipeline/pipeline.hpp"
-#include "daemon/pipeline/topics.hpp"
 #include "daemon/plugin/state_store.hpp"
 #include "daemon/service/committer.hpp"
 #include "daemon/sockets/socket_loop.hpp"
@@ -143,10 +143,13 @@ class Daemon::Impl {
       return fail(ErrorCode::Damaged,
                   "the intake log ends at {}, but there are results up to {}: the log lost its end",
                   intake_log_->durable(), results_->durable());
-    std::vector<std::string> spaces = line_->spaces();
-    spaces.emplace_back(Topics::kSpace);
-    WM_TRY(take(StateStore::open(state_dir + "/state", spaces), state_));
-    return recover_state(*results_, *state_);
+    WM_TRY(take(open_state(state_dir + "/state", Pipeline::spaces(*line_), *results_), state_));
+    const Config::Dead& dead = config_.dead;
+    return take(
+        DeadLetters::load(*state_, {.age_max_ms = dead.age_max_ms,
+                                    .documents_max = static_cast<uint64_t>(dead.documents_max),
+                                    .bytes_max = static_cast<uint64_t>(dead.bytes_max)}),
+        dead_letters_);
   }
 
   // Binds all sockets, and says of each why it cannot.
@@ -179,8 +182,10 @@ class Daemon::Impl {
       log_error("the pipeline has stopped: {}; documents are still taken, and wait on disk",
                 error.message);
     };
-    WM_TRY(take(Pipeline::make(*line_, *state_, pipeline_options(config_), std::move(ports)),
-                pipeline_));
+    PipelineOptions options = pipeline_options(config_);
+    options.dead_letters = dead_letters_.get();
+    WM_TRY(take(read_totals(*results_), options.totals));
+    WM_TRY(take(Pipeline::make(*line_, *state_, options, std::move(ports)), pipeline_));
     results_->on_durable([this](uint64_t sequence) {
       committer_->durable(sequence);
       loop_->wake();
@@ -278,6 +283,7 @@ class Daemon::Impl {
   std::unique_ptr<Line> line_;
   std::unique_ptr<Log> results_, intake_log_;
   std::unique_ptr<StateStore> state_;
+  std::unique_ptr<DeadLetters> dead_letters_;
   std::unique_ptr<SocketLoop> loop_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Feed> feed_;
