@@ -4,8 +4,8 @@ random order, each time at a random pass. Part of torture.py.
 A round is one state folder and one load: a life for every point, then a life without one, and the
 verdict. The names come from the sources, so that no new one is forgotten, and a point that no life
 reached is a violation. Segments and what is kept are as small as they can be, so that rolls, retention
-and removals happen in every life; before a life that shall end in recovery the newest segment of each
-log gets a torn tail, as a power cut would leave it.
+and removals happen in every life. Before a life that shall end in recovery comes a plain kill -9, and the
+newest segment of each log gets a torn tail, as a power cut would leave it.
 """
 
 import os
@@ -22,7 +22,7 @@ ROOMS = os.path.join(os.path.dirname(__file__), "..", "..", "daemon")
 CALL = re.compile(r'\bfail_point\(\s*"([a-z_.]+)"\s*\)')
 CONFIG = daemons.configuration("language duplicates",
                                "segment_bytes: 1MiB, result_bytes_max: 6MiB")
-LIFE_DOCUMENTS = 2500  # of 2 KB: some rolls of both logs
+LIFE_DOCUMENTS = 1200  # of 2 KB: some rolls of both logs
 BACKLOG = 1000         # results that subscribers may be behind: less than what retention keeps
 
 
@@ -40,7 +40,7 @@ def tear(folder):
     """A group that was only begun, behind the last whole one of each log's newest segment."""
     for log in ("intake", "result"):
         directory = os.path.join(folder, "state", log)
-        segments = sorted(name for name in os.listdir(directory) if name.endswith(".wml"))
+        segments = sorted(name for name in os.listdir(directory) if name.endswith(".seg"))
         with open(os.path.join(directory, segments[-1]), "r+b") as file:
             end = (len(file.read().rstrip(b"\0")) + 7) // 8 * 8
             file.seek(end)
@@ -69,24 +69,30 @@ class Round:
 
     def life(self, point):
         """True: it ended itself. If the load does not lead there, an orderly end may."""
-        if point.startswith("recovery.") and self.outcome.cycles:
+        if point.startswith("recovery."):
+            self.live("")
             tear(self.folder)
+        return self.live(point) == -signal.SIGKILL
+
+    def live(self, point):
+        """Answers the exit code. Without a point it is killed under load."""
         self.outcome.cycles += 1
         daemon = self.start(point)
         if daemon.wait_serving():
             wanted = self.load.status()["acknowledged"] + LIFE_DOCUMENTS
             self.load.begin(daemon)
             self.load.wait(lambda status: status["acknowledged"] >= wanted or daemon.died())
-            if not daemon.died():
+            if not point:
+                daemon.kill()
+            elif not daemon.died():
                 daemon.drain()
-            status = self.load.end()
-            self.outcome.findings.update(status["findings"])
+            self.outcome.findings.update(self.load.end()["findings"])
         elif not daemon.died():
             self.outcome.note("not started", f"{point}: {daemon.tail()}")
             daemon.kill()
         if daemon.process.returncode not in (0, -signal.SIGKILL):
             self.outcome.note("died", f"{point}: exit code {daemon.process.returncode}: {daemon.tail()}")
-        return daemon.process.returncode == -signal.SIGKILL
+        return daemon.process.returncode
 
 
 def run(options):
