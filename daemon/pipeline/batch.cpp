@@ -89,7 +89,8 @@ void finish(Batch& batch) {
   }
 }
 
-std::string make_record(Batch& batch, size_t index, const StateStore& state, Topics& topics) {
+std::string make_record(Batch& batch, size_t index, const StateStore& state, Topics& topics,
+                        const Totals& totals) {
   Flight& flight = batch.flights[index];
   v1::ResultRecord record;
   record.set_topic(topic_of(flight.result));
@@ -97,6 +98,9 @@ std::string make_record(Batch& batch, size_t index, const StateStore& state, Top
   record.set_result(std::move(batch.results[index]));
   record.set_accepted_at_us(flight.accepted_at_us);
   record.set_status(static_cast<uint32_t>(flight.result.status()));
+  record.mutable_totals()->set_processed(totals.processed);
+  record.mutable_totals()->set_dropped(totals.dropped);
+  record.mutable_totals()->set_dead(totals.dead);
   std::vector<size_t> spaces;  // of the store, in the order of record.spaces
   for (FlightChange& change : flight.changes) {
     const auto known = std::find(spaces.begin(), spaces.end(), change.space);

@@ -8,6 +8,7 @@
 #include "daemon/pipeline/flight.hpp"
 #include "daemon/pipeline/line.hpp"
 #include "daemon/pipeline/topics.hpp"
+#include "daemon/pipeline/totals.hpp"
 
 namespace wiremill {
 
@@ -28,6 +29,8 @@ void run_step(const Line& line, Batch& batch, StateStore& state, text::Segmenter
 void finish(Batch& batch);
 
 // The record of flight `index` of a finished batch, as the result log keeps it. In sequence order.
-std::string make_record(Batch& batch, size_t index, const StateStore& state, Topics& topics);
+// `totals` include this flight.
+std::string make_record(Batch& batch, size_t index, const StateStore& state, Topics& topics,
+                        const Totals& totals);
 
 }  // namespace wiremill

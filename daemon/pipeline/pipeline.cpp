@@ -1,7 +1,6 @@
 #include "daemon/pipeline/pipeline.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <deque>
 #include <map>
 #include <thread>
@@ -22,7 +21,12 @@ class Pipeline::Impl {
         options_(options),
         ports_(std::move(ports)),
         points_(count_points(line)),
-        topics_(std::move(topics)) {}
+        totals_(options.totals),
+        topics_(std::move(topics)) {
+    counters_.processed = totals_.processed;
+    counters_.dropped = totals_.dropped;
+    counters_.dead = totals_.dead;
+  }
   ~Impl() { stop(); }
 
   void start() {
@@ -60,7 +64,8 @@ class Pipeline::Impl {
   }
 
   Counters counters() const {
-    return {read_.load(), processed_.load(), dropped_.load(), dead_.load()};
+    const MutexLock lock(mutex_);
+    return counters_;
   }
 
  private:
@@ -109,6 +114,8 @@ class Pipeline::Impl {
         condition_.notify_one();
         if (batch == nullptr) continue;
         batch->index = batches_read_++;
+        counters_.read += batch->flights.size();
+        counters_.in_line += batch->flights.size();
         window_documents_ += batch->flights.size();
         window_bytes_ += batch->bytes;
         mutex_.unlock();
@@ -145,9 +152,9 @@ class Pipeline::Impl {
     auto batch = std::make_unique<Batch>();
     for (LogRecord& record : records) {
       batch->bytes += static_cast<int64_t>(record.payload.size());
-      batch->flights.push_back(flight_from_record(record.sequence, record.damaged, record.payload));
+      batch->flights.push_back(
+          flight_from_record(record.sequence, record.damaged, std::move(record.payload)));
     }
-    read_ += records.size();
     return batch;
   }
 
@@ -198,15 +205,18 @@ class Pipeline::Impl {
       emitted_.push_back({batch.flights.back().sequence(), batch.flights.size(), batch.bytes});
     }
     for (size_t i = 0; i < batch.flights.size() && !stopping(); ++i) {
-      const Flight& flight = batch.flights[i];
-      const v1::Result::Status outcome = flight.result.status();
+      Flight& flight = batch.flights[i];
+      totals_.count(flight.result.status());
+      if (options_.dead_letters != nullptr) options_.dead_letters->note(flight);
       if (const Status status =
-              ports_.emit(flight.sequence(), make_record(batch, i, state_, topics_));
+              ports_.emit(flight.sequence(), make_record(batch, i, state_, topics_, totals_));
           !status)
         return give_up(status.error());
-      ++(outcome == v1::Result::PROCESSED ? processed_
-         : outcome == v1::Result::DROPPED ? dropped_
-                                          : dead_);
+      const MutexLock lock(mutex_);
+      --counters_.in_line;
+      counters_.processed = totals_.processed;
+      counters_.dropped = totals_.dropped;
+      counters_.dead = totals_.dead;
     }
   }
 
@@ -230,9 +240,8 @@ class Pipeline::Impl {
   const PipelineOptions options_;
   const PipelinePorts ports_;
   std::vector<std::thread> workers_;
-  std::atomic<uint64_t> read_{0}, processed_{0}, dropped_{0}, dead_{0};
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Condition condition_;
   bool stopping_ WM_GUARDED_BY(mutex_) = false;
   bool readable_ WM_GUARDED_BY(mutex_) = true;
@@ -243,10 +252,19 @@ class Pipeline::Impl {
   std::map<uint64_t, std::unique_ptr<Batch>> ready_ WM_GUARDED_BY(mutex_);
   std::vector<OrderedPoint> points_ WM_GUARDED_BY(mutex_);
   std::deque<Emitted> emitted_ WM_GUARDED_BY(mutex_);
+  Counters counters_ WM_GUARDED_BY(mutex_);
 
   // Touched only inside the emission's ordered point.
+  Totals totals_;
   Topics topics_;
 };
+
+std::vector<std::string> Pipeline::spaces(const Line& line) {
+  std::vector<std::string> names = line.spaces();
+  for (const char* own : {Topics::kSpace, DeadLetters::kSpace, DeadLetters::kRecordsSpace})
+    names.emplace_back(own);
+  return names;
+}
 
 Result<std::unique_ptr<Pipeline>> Pipeline::make(Line& line, StateStore& state,
                                                  const PipelineOptions& options,
