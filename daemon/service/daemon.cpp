@@ -38,98 +38,9 @@ using std::chrono::steady_clock;
 using Phase = DaemonReport::Phase;
 
 constexpr milliseconds kDrainPoll{5};
-<<<<<<< HEAD
-constexpr std::chrono::seconds kCheckpointPeriod{10};
-
-// The state folder, held by this process alone. A start that fails leaves none behind that it made.
-class StateFolder {
- public:
-  static Result<StateFolder> open(const std::string& path) {
-    std::error_code error;
-    const bool made = std::filesystem::create_directories(path, error);
-    if (error) return fail(ErrorCode::Io, "make state folder {}: {}", path, error.message());
-    const std::string lock_path = path + "/LOCK";
-    const int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) return fail_errno(errno, "open", lock_path);
-    StateFolder folder(fd, made ? path : "");
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-      return fail(ErrorCode::Locked, "state folder {} is in use by another wiremilld", path);
-    return folder;
-  }
-  StateFolder(StateFolder&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), made_(std::exchange(other.made_, "")) {}
-  StateFolder& operator=(StateFolder&&) = delete;
-  ~StateFolder() {
-    std::error_code ignored;
-    if (!made_.empty()) std::filesystem::remove_all(made_, ignored);
-    if (fd_ >= 0) close(fd_);
-  }
-
-  // The start succeeded: what it made stays.
-  void keep() { made_.clear(); }
-
- private:
-  StateFolder(int fd, std::string made) : fd_(fd), made_(std::move(made)) {}
-  int fd_;
-  std::string made_;  // the folder, where this start made it and has not succeeded yet
-};
-
-LogOptions log_options(const Config& config, const std::string& state_dir,
-                       const std::string& name) {
-  LogOptions options;
-  options.directory = state_dir + "/" + name;
-  options.name = name;
-  options.segment_bytes = config.storage.segment_bytes;
-  options.sync_interval_ms = config.storage.sync_interval_ms;
-  switch (config.storage.durability) {
-    case Config::Durability::Always: options.durability = Durability::Always; break;
-    case Config::Durability::Interval: options.durability = Durability::Interval; break;
-    case Config::Durability::None: options.durability = Durability::None; break;
-  }
-  return options;
-}
-
-IntakeOptions intake_options(const Config& config, const std::string& state_dir) {
-  IntakeOptions options;
-  options.endpoint = config.intake.endpoint;
-  options.firehose_endpoint = config.firehose.endpoint;
-  options.ledger_directory = state_dir + "/ledger";
-  options.document_bytes_max = config.intake.document_bytes_max;
-  options.credit = config.intake.credit;
-  options.clients_max = config.intake.clients_max;
-  options.idempotency_window_ms = config.intake.idempotency_window_ms;
-  options.idempotency_documents_max = static_cast<uint64_t>(config.intake.idempotency_entries_max);
-  return options;
-}
-
-FeedOptions feed_options(const Config& config, const std::string& state_dir) {
-  FeedOptions options;
-  options.endpoint = config.feed.endpoint;
-  options.replay_endpoint = config.replay.endpoint;
-  options.heartbeat_ms = config.feed.heartbeat_ms;
-  options.subscribers_max = config.replay.subscribers_max;
-  options.cursors_directory = state_dir + "/cursors";
-  options.cursors_max = config.replay.cursors_max;
-  return options;
-}
-
-PipelineOptions pipeline_options(const Config& config) {
-  PipelineOptions options;
-  options.threads = config.pipeline.threads != 0
-                        ? config.pipeline.threads
-                        : std::max(1U, std::thread::hardware_concurrency());
-  options.batch_documents_max = config.pipeline.batch_documents_max;
-  options.batch_bytes_max = config.pipeline.batch_bytes_max;
-  options.window_documents = config.pipeline.window_documents;
-  options.window_bytes = config.pipeline.window_bytes;
-  options.topics_max = config.feed.topics_max;
-  return options;
-}
-=======
 constexpr std::chrono::seconds kTick{1};
 constexpr int kTicksPerCheckpoint = 10;
 constexpr std::chrono::minutes kPatience{1};  // where no service manager says how much
->>>>>>> admin
 
 void log_stage(std::string_view stage, uint32_t level, std::string_view message) {
   log_line(level <= WM_LOG_ERROR ? static_cast<LogLevel>(level) : LogLevel::Error,
@@ -255,17 +166,11 @@ class Daemon::Impl {
       if (!status) errors.push_back(status.error());
     };
     note(take(SocketLoop::make(), loop_));
-<<<<<<< HEAD
-    if (!errors.empty()) return;
-    note(take(Intake::open(intake_options(config_, state_dir), *loop_, *intake_log_), intake_));
-    note(take(Feed::open(feed_options(config_, state_dir), *loop_, *results_), feed_));
-=======
     if (!errors.empty()) return errors;
     note(take(Intake::open(intake_options(config_, state_dir_), *loop_, *intake_log_), intake_));
     note(take(Feed::open(feed_options(config_, state_dir_), *loop_, *results_), feed_));
     loop_->add_tick(kTick, [this] { liveness_.beat(); });
     return errors;
->>>>>>> admin
   }
 
   Status open_line() {
