@@ -8,10 +8,12 @@ and removals happen in every life. Before a life that shall end in recovery come
 newest segment of each log gets a torn tail, as a power cut would leave it.
 """
 
+import contextlib
 import os
 import random
 import re
 import signal
+import subprocess
 import time
 
 import daemon as daemons
@@ -23,6 +25,8 @@ CALL = re.compile(r'\bfail_point\(\s*"([a-z_.]+)"\s*\)')
 CONFIG = daemons.configuration("language duplicates",
                                "segment_bytes: 1MiB, result_bytes_max: 6MiB")
 LIFE_DOCUMENTS = 1200  # of 2 KB: some rolls of both logs
+FIRST_LIFE_DOCUMENTS = 4000  # so that retention has something to remove at once
+RETENTION_S = 12  # the daemon looks every 10 s
 BACKLOG = 1000         # results that subscribers may be behind: less than what retention keeps
 
 
@@ -74,14 +78,18 @@ class Round:
             tear(self.folder)
         return self.live(point) == -signal.SIGKILL
 
-    def live(self, point):
+    def live(self, point, documents=LIFE_DOCUMENTS):
         """Answers the exit code. Without a point it is killed under load."""
         self.outcome.cycles += 1
         daemon = self.start(point)
         if daemon.wait_serving():
-            wanted = self.load.status()["acknowledged"] + LIFE_DOCUMENTS
+            wanted = self.load.status()["acknowledged"] + documents
             self.load.begin(daemon)
             self.load.wait(lambda status: status["acknowledged"] >= wanted or daemon.died())
+            if point.startswith("retention."):
+                self.load.order("rest")
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    daemon.process.wait(RETENTION_S)
             if not point:
                 daemon.kill()
             elif not daemon.died():
@@ -102,6 +110,7 @@ def run(options):
     for number in range(1, rounds + 1):
         with outcome.folder() as folder:
             round_ = Round(options, outcome, folder, passes_max)
+            round_.live("", FIRST_LIFE_DOCUMENTS)
             order = options.random.sample(points, len(points))
             for name in order:
                 begin = time.monotonic()
