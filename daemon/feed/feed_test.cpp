@@ -31,6 +31,7 @@ class FeedTest : public ::testing::Test {
     std::filesystem::create_directories(directory_);
     options_.endpoint = options_.replay_endpoint = "tcp://127.0.0.1:*";
     options_.heartbeat_ms = 100;
+    options_.cursors_directory = directory_ / "cursors";
     log_options_.directory = directory_ / "result";
     log_options_.name = "result";
     log_options_.segment_bytes = 64 << 10;
