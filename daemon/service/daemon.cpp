@@ -405,7 +405,8 @@ tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::open(const Config& c
 
   auto impl = std::make_unique<Impl>(config, state_dir, std::move(*folder), std::move(*line));
   if (const Status opened = impl->open_admin(); !opened)
-    return tl::unexpected(StartFailure{{{"sockets", opened.error().message}}, exit_code(ErrorCode::Io)});
+    return tl::unexpected(
+        StartFailure{{{"sockets", opened.error().message}}, exit_code(ErrorCode::Io)});
   if (auto refused = impl->recover()) return tl::unexpected(std::move(*refused));
   impl->serve();
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
