@@ -71,6 +71,8 @@ class AdminApi::Impl {
     route(server, "DELETE", kCursors, &Impl::remove_cursor);
   }
 
+  ~Impl() { jobs_->stop(); }
+
   void serve(Rooms rooms) { rooms_.emplace(std::move(rooms)); }
 
  private:
@@ -89,24 +91,25 @@ class AdminApi::Impl {
   void find_document(const AdminRequest& request, Reply reply) {
     const auto id = request.query.find("id");
     if (id == request.query.end()) return reply(admin_error(400, "give ?id=, or /SEQUENCE"));
-    rooms_->intake.find(id->second, [this, id = id->second,
+    rooms_->intake.find(id->second, [this, jobs = jobs_, id = id->second,
                                      reply = std::move(reply)](std::optional<uint64_t> latest) {
       if (!latest)
         return reply(admin_error(
             404, fmt::format("no document with id '{}' is remembered; ask by sequence", id)));
-      jobs_.add([this, latest, reply] { reply_history(*latest, latest, reply); });
+      jobs->add([this, latest, reply] { reply_history(*latest, latest, reply); });
     });
   }
 
   void show_document(const AdminRequest& request, Reply reply) {
     const auto sequence = parse_sequence(request.path.substr(std::string(kDocuments).size()));
     if (!sequence) return reply(admin_error(400, "a sequence is a whole number"));
-    jobs_.add([this, sequence = *sequence, reply = std::move(reply)] {
+    jobs_->add([this, sequence = *sequence, reply = std::move(reply)] {
       auto id = id_of(*rooms_, sequence);
       if (!id) return reply(failed(id.error()));
-      rooms_->intake.find(std::move(*id), [this, sequence, reply](std::optional<uint64_t> latest) {
-        jobs_.add([this, sequence, latest, reply] { reply_history(sequence, latest, reply); });
-      });
+      rooms_->intake.find(
+          std::move(*id), [this, jobs = jobs_, sequence, reply](std::optional<uint64_t> latest) {
+            jobs->add([this, sequence, latest, reply] { reply_history(sequence, latest, reply); });
+          });
     });
   }
 
@@ -116,7 +119,7 @@ class AdminApi::Impl {
   }
 
   void list_letters(const AdminRequest& request, Reply reply) {
-    jobs_.add([this, request, reply = std::move(reply)] { reply(list_dead(*rooms_, request)); });
+    jobs_->add([this, request, reply = std::move(reply)] { reply(list_dead(*rooms_, request)); });
   }
 
   // "/api/dead/17" and "/api/dead/17/body".
@@ -127,7 +130,7 @@ class AdminApi::Impl {
     if (body) rest.remove_suffix(kBody.size());
     const auto sequence = parse_sequence(rest);
     if (!sequence) return reply(admin_error(400, "a sequence is a whole number"));
-    jobs_.add([this, body, sequence = *sequence, reply = std::move(reply)] {
+    jobs_->add([this, body, sequence = *sequence, reply = std::move(reply)] {
       reply(body ? dead_body(*rooms_, sequence) : show_dead(*rooms_, sequence));
     });
   }
@@ -135,7 +138,7 @@ class AdminApi::Impl {
   void retry_letters(const AdminRequest& request, Reply reply) {
     auto sequences = read_sequences(request.body);
     if (!sequences) return reply(failed(sequences.error()));
-    jobs_.add([this, sequences = std::move(*sequences), reply = std::move(reply)] {
+    jobs_->add([this, sequences = std::move(*sequences), reply = std::move(reply)] {
       retry_dead(*rooms_, jobs_, sequences, reply);
     });
   }
@@ -143,7 +146,7 @@ class AdminApi::Impl {
   void discard_letters(const AdminRequest& request, Reply reply) {
     auto sequences = read_sequences(request.body);
     if (!sequences) return reply(failed(sequences.error()));
-    jobs_.add([this, sequences = std::move(*sequences), reply = std::move(reply)] {
+    jobs_->add([this, sequences = std::move(*sequences), reply = std::move(reply)] {
       const auto discarded = rooms_->discard(sequences);
       if (!discarded) return reply(failed(discarded.error()));
       JsonWriter json;
@@ -162,13 +165,13 @@ class AdminApi::Impl {
     if (json.HasParseError() || !json.IsObject() || sequence == json.MemberEnd() ||
         !sequence->value.IsUint64())
       return reply(admin_error(400, "the body must be {\"sequence\":N}"));
-    jobs_.add(
+    jobs_->add(
         [this, name = cursor_name(request), to = sequence->value.GetUint64(),
          reply = std::move(reply)] { reply_changed(rooms_->feed.set_cursor(name, to), reply); });
   }
 
   void remove_cursor(const AdminRequest& request, Reply reply) {
-    jobs_.add([this, name = cursor_name(request), reply = std::move(reply)] {
+    jobs_->add([this, name = cursor_name(request), reply = std::move(reply)] {
       reply_changed(rooms_->feed.remove_cursor(name), reply);
     });
   }
@@ -183,7 +186,7 @@ class AdminApi::Impl {
 
   const std::function<DaemonReport()> report_;
   std::optional<Rooms> rooms_;
-  Jobs jobs_;
+  const std::shared_ptr<Jobs> jobs_ = std::make_shared<Jobs>();
 };
 
 AdminApi::AdminApi(AdminServer& server, std::function<DaemonReport()> report)

@@ -104,9 +104,12 @@ Result<Kept> read_kept(const Rooms& rooms, uint64_t sequence) {
 // Many letters on their way back to the intake.
 class Retrying : public std::enable_shared_from_this<Retrying> {
  public:
-  Retrying(const Rooms& rooms, Jobs& jobs, std::vector<uint64_t> sequences,
+  Retrying(const Rooms& rooms, std::shared_ptr<Jobs> jobs, std::vector<uint64_t> sequences,
            std::function<void(AdminReply)> reply)
-      : rooms_(rooms), jobs_(jobs), sequences_(std::move(sequences)), reply_(std::move(reply)) {
+      : rooms_(rooms),
+        jobs_(std::move(jobs)),
+        sequences_(std::move(sequences)),
+        reply_(std::move(reply)) {
     answers_.resize(sequences_.size());
   }
 
@@ -124,7 +127,7 @@ class Retrying : public std::enable_shared_from_this<Retrying> {
       bytes_under_way_ += bytes;
       rooms_.intake.retry(sequences_[index], std::move(*record),
                           [self = shared_from_this(), index, bytes](Result<uint64_t> answer) {
-                            self->jobs_.add([self, index, bytes, answer = std::move(answer)] {
+                            self->jobs_->add([self, index, bytes, answer = std::move(answer)] {
                               self->answered(index, bytes, answer);
                             });
                           });
@@ -158,7 +161,7 @@ class Retrying : public std::enable_shared_from_this<Retrying> {
   }
 
   const Rooms& rooms_;
-  Jobs& jobs_;
+  const std::shared_ptr<Jobs> jobs_;
   const std::vector<uint64_t> sequences_;
   const std::function<void(AdminReply)> reply_;
   std::vector<Result<uint64_t>> answers_;
@@ -235,9 +238,10 @@ Result<std::vector<uint64_t>> read_sequences(const std::string& body) {
   return sequences;
 }
 
-void retry_dead(const Rooms& rooms, Jobs& jobs, std::vector<uint64_t> sequences,
+void retry_dead(const Rooms& rooms, std::shared_ptr<Jobs> jobs, std::vector<uint64_t> sequences,
                 std::function<void(AdminReply)> reply) {
-  std::make_shared<Retrying>(rooms, jobs, std::move(sequences), std::move(reply))->go_on();
+  std::make_shared<Retrying>(rooms, std::move(jobs), std::move(sequences), std::move(reply))
+      ->go_on();
 }
 
 }  // namespace wiremill

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ Result<std::vector<uint64_t>> read_sequences(const std::string& body);
 
 // Hands the letters to the intake once more, few at a time, in order; `reply` says which sequence
 // each got or why not. `jobs` runs what follows each answer.
-void retry_dead(const Rooms& rooms, Jobs& jobs, std::vector<uint64_t> sequences,
+void retry_dead(const Rooms& rooms, std::shared_ptr<Jobs> jobs, std::vector<uint64_t> sequences,
                 std::function<void(AdminReply)> reply);
 
 }  // namespace wiremill

@@ -10,17 +10,22 @@ Jobs::Jobs()
         run();
       }) {}
 
-Jobs::~Jobs() {
+Jobs::~Jobs() { stop(); }
+
+void Jobs::stop() {
+  std::deque<std::function<void()>> dropped;
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
+    dropped.swap(waiting_);
     condition_.notify_one();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Jobs::add(std::function<void()> job) {
   const MutexLock lock(mutex_);
+  if (stopping_) return;
   waiting_.push_back(std::move(job));
   condition_.notify_one();
 }

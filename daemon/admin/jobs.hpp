@@ -1,5 +1,6 @@
 // The thread "admin": what a request needs that would make main wait, one after the other. Each
 // connection has one request at a time, so the server's limit of connections bounds the queue.
+// Shared with whoever will add a job later, and so may outlive its thread.
 #pragma once
 
 #include <deque>
@@ -13,8 +14,9 @@ namespace wiremill {
 class Jobs {
  public:
   Jobs();
-  // Ends after the job that runs; those that wait are dropped.
   ~Jobs();
+  // Ends the thread after the job that runs; those that wait or come later are dropped.
+  void stop();
   // Any thread.
   void add(std::function<void()> job);
 

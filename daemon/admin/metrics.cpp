@@ -117,6 +117,8 @@ void add_intake(Families& out, const IntakeCounters& intake) {
       .is(intake.firehose_accepted.load());
   out.counter("wiremill_firehose_dropped_total", "Documents of the firehose that were dropped.")
       .is(intake.firehose_dropped.load());
+  out.counter("wiremill_intake_retries_total", "Dead letters taken once more, since the start.")
+      .is(intake.retries.load());
   out.counter("wiremill_intake_replies_dropped_total", "Answers that no peer was there to read.")
       .is(intake.replies_dropped.load());
   out.gauge("wiremill_intake_connections", "Connections remembered.").is(intake.connections.load());
@@ -192,6 +194,8 @@ void add_feed(Families& out, const Rooms& rooms) {
   const FeedCounters& feed = rooms.feed.counters();
   out.counter("wiremill_feed_published_total", "Results given to the feed, since the start.")
       .is(feed.published.load());
+  out.counter("wiremill_feed_unpublished_total", "Results that the feed had no room for.")
+      .is(feed.unpublished.load());
   out.counter("wiremill_replay_sent_total", "Results sent by replay, since the start.")
       .is(feed.replayed.load());
   out.counter("wiremill_replay_refused_total", "Fetches and commits answered with an error.")

@@ -83,6 +83,7 @@ void write_intake(JsonWriter& json, Intake& intake) {
     json.field("firehose_endpoint", intake.firehose_endpoint());
     json.field("accepted_bytes", counters.accepted_bytes.load());
     json.field("repeats", counters.repeats.load());
+    json.field("retries", counters.retries.load());
     write_refused(json, counters.refused);
     json.field("waiting", counters.waiting.load());
     json.field("connections", counters.connections.load());
@@ -97,6 +98,7 @@ void write_intake(JsonWriter& json, Intake& intake) {
     json.object([&] {
       json.field("client", client.client);
       json.field("firehose", client.firehose);
+      json.field("bare", client.bare);
       json.field("accepted", client.accepted);
       json.field("repeats", client.repeats);
       write_refused(json, client.refused);
@@ -122,6 +124,7 @@ void write_feed(JsonWriter& json, const Rooms& rooms) {
     json.field("endpoint", rooms.feed.endpoint());
     json.field("replay_endpoint", rooms.feed.replay_endpoint());
     json.field("published", counters.published.load());
+    json.field("unpublished", counters.unpublished.load());
     json.field("subscriptions", counters.subscriptions.load());
     json.field("replayed", counters.replayed.load());
     json.field("refused", counters.refused.load());

@@ -333,10 +333,9 @@ class Daemon::Impl {
   // From the source of the stream to its end, so that each room still finds the next one.
   void stop() {
     pipeline_->stop();
-    // On a full disk this would wait for space; what has no durable result is processed again.
-    if (results_->health())
-      if (const Status flushed = results_->flush(); !flushed)
-        log_error("result log: {}", flushed.error().message);
+    // On a full disk this does not wait for space: what has no durable result is processed again.
+    if (const Status flushed = results_->flush(); !flushed)
+      log_error("result log: {}", flushed.error().message);
     results_->on_durable({});
     intake_log_->on_durable({});
     loop_->stop();
@@ -406,7 +405,8 @@ tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::open(const Config& c
 
   auto impl = std::make_unique<Impl>(config, state_dir, std::move(*folder), std::move(*line));
   if (const Status opened = impl->open_admin(); !opened)
-    return tl::unexpected(failure_of("admin.endpoint", opened.error()));
+    return tl::unexpected(
+        StartFailure{{{"sockets", opened.error().message}}, exit_code(ErrorCode::Io)});
   if (auto refused = impl->recover()) return tl::unexpected(std::move(*refused));
   impl->serve();
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
