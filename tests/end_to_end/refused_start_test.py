@@ -42,7 +42,7 @@ class RefusedTest(EndToEndTest):
     def assert_nothing_started(self, state):
         written = {str(path.relative_to(state)) for path in state.rglob("*")} - {"LOCK"}
         self.assertEqual(written, set())
-        for port in (5750, 5751, 5752, 5753):
+        for port in (5750, 5751, 5752, 5753, 5754):
             with socket.socket() as probe:
                 self.assertNotEqual(probe.connect_ex((self.address, port)), 0)
 
