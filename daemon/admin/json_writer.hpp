@@ -29,7 +29,10 @@ class JsonWriter {
   void value(const std::string& text) { value(std::string_view(text)); }
   void value(const char* text) { value(std::string_view(text)); }
   void value(bool flag) { writer_.Bool(flag); }
-  void value(double number) { writer_.Double(number); }
+  void value(double number) {
+    writer_.SetMaxDecimalPlaces(3);
+    writer_.Double(number);
+  }
   template <std::unsigned_integral Integer>
   void value(Integer number) {
     writer_.Uint64(number);

@@ -213,7 +213,7 @@ void add_feed(Families& out, const Rooms& rooms) {
   uint64_t subscriber_lag_max = 0, cursor_lag_max = 0;
   for (const Feed::Subscriber& subscriber : rooms.feed.subscribers())
     if (subscriber.follow)
-      subscriber_lag_max = std::max(subscriber_lag_max, lag(subscriber.position));
+      subscriber_lag_max = std::max(subscriber_lag_max, lag(subscriber.position - 1));
   const std::vector<Feed::Cursor> cursors = rooms.feed.cursors();
   for (const Feed::Cursor& cursor : cursors)
     cursor_lag_max = std::max(cursor_lag_max, lag(cursor.sequence));

@@ -136,7 +136,7 @@ void write_feed(JsonWriter& json, const Rooms& rooms) {
     json.object([&] {
       json.field("cursor", subscriber.cursor);
       json.field("position", subscriber.position);
-      json.field("lag", lag_behind(rooms.results, subscriber.position));
+      json.field("lag", lag_behind(rooms.results, subscriber.position - 1));
       json.field("credit", subscriber.credit);
       json.field("sent", subscriber.sent);
       json.field("follow", subscriber.follow);

@@ -138,12 +138,7 @@ class Daemon::Impl {
   std::optional<StartFailure> open_rooms() {
     if (const Status opened = open_storage(); !opened)
       return failure_of(state_dir_, opened.error());
-    StartFailure failure;
-    for (const Error& error : open_sockets()) {
-      failure.exit_code = exit_code(ErrorCode::Io);
-      failure.errors.push_back({"sockets", error.message});
-    }
-    if (!failure.errors.empty()) return failure;
+    if (StartFailure failure = open_sockets(); !failure.errors.empty()) return failure;
     if (const Status opened = open_line(); !opened) return failure_of(state_dir_, opened.error());
     return std::nullopt;
   }
@@ -160,17 +155,18 @@ class Daemon::Impl {
   }
 
   // Binds all sockets; answers of each why it cannot.
-  std::vector<Error> open_sockets() {
-    std::vector<Error> errors;
-    const auto note = [&](const Status& status) {
-      if (!status) errors.push_back(status.error());
+  StartFailure open_sockets() {
+    StartFailure failure{{}, exit_code(ErrorCode::Io)};
+    const auto note = [&](const char* room, const Status& status) {
+      if (!status) failure.errors.push_back({room, status.error().message});
     };
-    note(take(SocketLoop::make(), loop_));
-    if (!errors.empty()) return errors;
-    note(take(Intake::open(intake_options(config_, state_dir_), *loop_, *intake_log_), intake_));
-    note(take(Feed::open(feed_options(config_, state_dir_), *loop_, *results_), feed_));
+    note("sockets", take(SocketLoop::make(), loop_));
+    if (!failure.errors.empty()) return failure;
+    note("intake",
+         take(Intake::open(intake_options(config_, state_dir_), *loop_, *intake_log_), intake_));
+    note("feed", take(Feed::open(feed_options(config_, state_dir_), *loop_, *results_), feed_));
     loop_->add_tick(kTick, [this] { liveness_.beat(); });
-    return errors;
+    return failure;
   }
 
   Status open_line() {
@@ -406,7 +402,7 @@ tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::open(const Config& c
   auto impl = std::make_unique<Impl>(config, state_dir, std::move(*folder), std::move(*line));
   if (const Status opened = impl->open_admin(); !opened)
     return tl::unexpected(
-        StartFailure{{{"sockets", opened.error().message}}, exit_code(ErrorCode::Io)});
+        StartFailure{{{"admin", opened.error().message}}, exit_code(ErrorCode::Io)});
   if (auto refused = impl->recover()) return tl::unexpected(std::move(*refused));
   impl->serve();
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
