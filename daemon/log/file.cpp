@@ -176,6 +176,13 @@ class RealFileSystem final : public FileSystem {
 
 }  // namespace
 
+Status make_whole_file(FileSystem& files, const std::string& path, std::string_view bytes) {
+  const auto file = files.open(path, OpenMode::Create);
+  if (!file) return tl::unexpected(file.error());
+  WM_TRY((*file)->write_at(0, bytes));
+  return (*file)->sync();
+}
+
 FileSystem& real_file_system() {
   static RealFileSystem file_system;
   return file_system;
