@@ -56,9 +56,10 @@ Result<Survey> survey(const File& file, const SegmentHeader& header, int64_t siz
     if (entry->kind == Kind::Record)
       result.next = std::max(result.next, entry->record.sequence + 1);
     if (entry->kind != Kind::Group) continue;
-    if (!ignore_promises) result.synced = std::max(result.synced, entry->group.synced_before);
     result.epoch = std::max(result.epoch, entry->group.epoch);
     result.next = std::max(result.next, entry->group.first + entry->group.count);
+    if (ignore_promises || (mutant("skip_sync_bookkeeping") && entry->group.count == 0)) continue;
+    result.synced = std::max(result.synced, entry->group.synced_before);
   }
 }
 
@@ -117,10 +118,10 @@ class Judge {
 
   // It stays as it is, and goes on vouching.
   void end_at_empty_group(const SegmentEntry& entry) {
+    if (mutant("skip_sync_bookkeeping")) return cut(group_begin_);
     miss_up_to(entry.group.first);
     into_.end = entry.begin;
     into_.vouched_end = entry.end;
-    if (mutant("skip_sync_bookkeeping")) cut(group_begin_);
   }
 
   void pass(uint64_t sequence) {
