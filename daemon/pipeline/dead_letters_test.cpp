@@ -7,6 +7,12 @@
 
 #include "wiremill/v1/record.pb.h"
 
+// Debian's librocksdb and liblz4 are not built with ThreadSanitizer, which therefore does not see
+// their atomics.
+extern "C" __attribute__((visibility("default"))) const char* __tsan_default_suppressions() {
+  return "called_from_lib:librocksdb.so\ncalled_from_lib:liblz4.so\n";
+}
+
 namespace wiremill {
 namespace {
 
