@@ -325,8 +325,9 @@ TEST(Pipeline, SuspectsRunAloneAndAreCondemnedForDeathsOfTheirOwn) {
       continue;
     }
     EXPECT_EQ(result.status(), v1::Result::PROCESSED);
-    if (i + 1 <= 9)
+    if (i + 1 <= 9) {
       EXPECT_NE(result.extensions(0).json().find("\"alone\":true"), std::string::npos) << i + 1;
+    }
   }
   EXPECT_TRUE((*StageMarker::open(path, 1))->suspects().empty()) << "all came through";
 }
