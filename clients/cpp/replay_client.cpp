@@ -59,8 +59,8 @@ class ReplayClient::Impl {
   bool placed_ = false;  // next_ is known
   uint64_t next_ = 1;
   uint64_t stream_ = 0;
-  uint32_t consumed_ = 0;  // results since credit was last granted
-  uint64_t epoch_ = 0;     // of what was seen last
+  uint32_t consumed_ = 0;      // results since credit was last granted
+  ReplayClient::Place place_;  // as far as the events went
   bool was_at_head_ = false;
   std::optional<ReplayClient::Place> to_commit_, committing_;  // not yet sent; not yet answered
 };
