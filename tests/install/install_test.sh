@@ -103,9 +103,9 @@ kill "$daemon"
 wait "$daemon" || fail "wiremilld ended with $?: $(cat "$work/daemon.log")"
 daemon=
 diff - "$work/followed" <<'TEXT'
-1 ferry-1 The ferry left the harbour at dawn on Tuesday. Nobody saw it leave.
-2 ferry-2 The ferry left the harbour at dawn on Tuesday. Nobody saw it leave.
-3 ferry-3 The ferry left the harbour at dawn on Tuesday. Nobody saw it leave.
+1 ferry-1 The ferry left the harbour at dawn on Tuesday.
+2 ferry-2 The ferry left the harbour at dawn on Tuesday.
+3 ferry-3 The ferry left the harbour at dawn on Tuesday.
 the cursor is at 3
 TEXT
 
