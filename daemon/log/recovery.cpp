@@ -184,7 +184,7 @@ Result<int64_t> clear_tail(File& file, int64_t begin, int64_t size) {
         (block->front() == '\0' && block->substr(1) == block->substr(0, block->size() - 1)))
       continue;
     const int64_t end = at + static_cast<int64_t>(block->find_last_not_of('\0')) + 1;
-    WM_TRY(write_zeros(file, at, end));
+    WM_TRY(file.zero(at, end));
     cleared = end - begin;
   }
   return cleared;
