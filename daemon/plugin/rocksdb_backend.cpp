@@ -29,7 +29,10 @@ std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice
 tl::unexpected<Error> failed(std::string_view did, const rocksdb::Status& status) {
   const bool damaged =
       status.IsCorruption() || status.IsInvalidArgument() || status.IsNotSupported();
-  return fail(damaged ? ErrorCode::Damaged : ErrorCode::Io, "{}: {}", did, status.ToString());
+  const ErrorCode code = status.IsNoSpace() ? ErrorCode::NoSpace
+                         : damaged          ? ErrorCode::Damaged
+                                            : ErrorCode::Io;
+  return fail(code, "{}: {}", did, status.ToString());
 }
 
 rocksdb::DBOptions database_options() {
