@@ -92,6 +92,10 @@ class RealFile final : public File {
     return status.st_size;
   }
 
+  void forget(int64_t begin, int64_t end) const override {
+    (void)::posix_fadvise(descriptor_.get(), begin, end - begin, POSIX_FADV_DONTNEED);
+  }
+
  private:
   const Descriptor descriptor_;
   const std::string path_;

@@ -30,6 +30,8 @@ class File {
   virtual Status allocate(int64_t size) = 0;
   virtual Status truncate(int64_t size) = 0;
   virtual Result<int64_t> size() const = 0;
+  // The bytes need not stay in the page cache. A hint.
+  virtual void forget(int64_t /*begin*/, int64_t /*end*/) const {}
 };
 
 // Held as long as it lives.
