@@ -51,7 +51,7 @@ class DeadLetters {
     uint64_t bytes = 0;
   };
   struct Filter {
-    std::string stage, code;                    // empty: any
+    std::string stage{}, code{};                // empty: any
     int64_t from_us = 0, until_us = INT64_MAX;  // accepted_at in [from, until)
   };
   // Ascending by sequence, at most `letters_max`, beginning at `from_sequence`.

@@ -60,7 +60,7 @@ class Pipeline {
   static std::vector<std::string> spaces(const Line& line);
 
   // `line`, `state` and the dead letters outlive it; the state's spaces are those of spaces(), or
-  // without dead letters line.spaces() and Topics::kSpace. Errors: Io (the state store).
+  // without dead letters line.spaces() and Topics::kSpace. Errors: Io (the state store, the marker).
   static Result<std::unique_ptr<Pipeline>> make(Line& line, StateStore& state,
                                                 const PipelineOptions& options,
                                                 PipelinePorts ports);
@@ -84,7 +84,7 @@ class Pipeline {
     uint64_t read = 0;  // since the start
     uint64_t processed = 0, dropped = 0, dead = 0;
     uint64_t in_line = 0;   // read, and no result handed over yet
-    uint64_t suspects = 0;  // documents that run alone because a stage died in them
+    uint64_t suspects = 0;  // documents that are still to run alone because a stage died in them
   };
   Counters counters() const;
 

@@ -70,7 +70,7 @@ class RefusedTest(EndToEndTest):
       windoww: 7d
 """)
         self.refused(path, "hurry", "no plugin 'absent'", "no_such_stage.so does not exist",
-                     "built for ABI 2.0, this host speaks 1.0", "not on a Sunday",
+                     "built for ABI 2.0, this host speaks 1.1", "not on a Sunday",
                      "near_similarity", "windoww",
                      f"{path}:9:", f"{path}:10:", f"{path}:13:", f"{path}:23:", f"{path}:24:")
 
