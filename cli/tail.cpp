@@ -213,8 +213,8 @@ class Tail {
   void finish() {
     const auto until = Commits::Clock::now() + kLastCommitMax;
     commits_.commit(true);
-    ReplayEvent event;
     while (!commits_.complete() && Commits::Clock::now() < until) {
+      ReplayEvent event;
       if (client_.poll(kPoll / 10, event) && event.kind == ReplayEvent::Kind::Committed)
         commits_.committed({event.epoch, event.sequence});
       else if (event.kind == ReplayEvent::Kind::CommitRefused)

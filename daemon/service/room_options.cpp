@@ -69,7 +69,7 @@ PipelineOptions pipeline_options(const Config& config, const std::string& state_
   options.window_documents = config.pipeline.window_documents;
   options.window_bytes = config.pipeline.window_bytes;
   options.topics_max = config.feed.topics_max;
-  options.marker_path = state_dir + "/STAGES";
+  options.marker_path = state_dir + "/marker";
   return options;
 }
 
