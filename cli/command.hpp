@@ -6,6 +6,7 @@
 
 namespace wiremill::cli {
 
+void add_log(CLI::App& app, int& exit_code);
 void add_run(CLI::App& app, int& exit_code);
 void add_push(CLI::App& app, int& exit_code);
 void add_tail(CLI::App& app, int& exit_code);

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
       "Exit codes: 0 done, 64 usage, 65 some document was refused, 69 no daemon, 70 internal,\n"
       "74 input or output failed, 78 wrong configuration.");
   int exit_code = 0;
+  wiremill::cli::add_log(app, exit_code);
   wiremill::cli::add_run(app, exit_code);
   wiremill::cli::add_push(app, exit_code);
   wiremill::cli::add_tail(app, exit_code);

@@ -21,9 +21,8 @@
 namespace wiremill {
 namespace {
 
-constexpr char kSequenceKey[] = "sequence";       // in the default column family, as decimal digits
-constexpr char kSpacePrefix[] = "space/";         // keeps names of spaces and "default" apart
-constexpr size_t kMemtablesBytesMax = 128 << 20;  // of all spaces together
+constexpr char kSequenceKey[] = "sequence";  // in the default column family, as decimal digits
+constexpr char kSpacePrefix[] = "space/";    // keeps names of spaces and "default" apart
 constexpr size_t kMemtableBytes = 32 << 20;
 constexpr size_t kBlockCacheBytes = 64 << 20;
 
@@ -66,15 +65,15 @@ class TimelyEnv : public rocksdb::EnvWrapper {
   }
 };
 
-rocksdb::DBOptions database_options() {
+rocksdb::DBOptions database_options(const StateStoreOptions& wanted) {
   static TimelyEnv env;
   rocksdb::DBOptions options;
-  options.env = &env;
+  options.env = wanted.env != nullptr ? wanted.env : &env;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.atomic_flush = true;
   options.max_background_jobs = 2;
-  options.db_write_buffer_size = kMemtablesBytesMax;
+  options.db_write_buffer_size = wanted.memtables_bytes_max;
   options.max_open_files = 512;
   options.info_log = std::make_shared<RocksdbLog>();
   options.info_log_level = rocksdb::WARN_LEVEL;
@@ -104,15 +103,16 @@ class RocksdbBackend : public StateBackend {
   }
 
   static Result<std::unique_ptr<StateBackend>> open(const std::string& directory,
-                                                    const std::vector<std::string>& spaces) {
+                                                    const std::vector<std::string>& spaces,
+                                                    const StateStoreOptions& wanted) {
     const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
-    const rocksdb::DBOptions options = database_options();
+    const rocksdb::DBOptions options = database_options(wanted);
 
     // A store opens only with all its column families; those that nobody asked for are kept.
     std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName};
     for (const std::string& space : spaces) names.push_back(kSpacePrefix + space);
     std::vector<std::string> existing;
-    if (rocksdb::Env::Default()->FileExists(directory + "/CURRENT").ok()) {
+    if (options.env->FileExists(directory + "/CURRENT").ok()) {
       const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, directory, &existing);
       if (!listed.ok()) return failed("state store " + directory, listed);
     }
@@ -233,8 +233,9 @@ class RocksdbBackend : public StateBackend {
 }  // namespace
 
 Result<std::unique_ptr<StateBackend>> open_rocksdb_backend(const std::string& directory,
-                                                           const std::vector<std::string>& spaces) {
-  return RocksdbBackend::open(directory, spaces);
+                                                           const std::vector<std::string>& spaces,
+                                                           const StateStoreOptions& options) {
+  return RocksdbBackend::open(directory, spaces, options);
 }
 
 }  // namespace wiremill

@@ -162,12 +162,13 @@ class StateStore::Impl {
 };
 
 Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& directory,
-                                                     const std::vector<std::string>& spaces) {
+                                                     const std::vector<std::string>& spaces,
+                                                     const StateStoreOptions& options) {
   std::unique_ptr<StateBackend> backend;
   if (directory.empty()) {
     backend = make_memory_backend(spaces.size());
   } else {
-    auto opened = open_rocksdb_backend(directory, spaces);
+    auto opened = open_rocksdb_backend(directory, spaces, options);
     if (!opened) return tl::unexpected<Error>(std::move(opened).error());
     backend = std::move(*opened);
   }

@@ -28,7 +28,16 @@
 
 #include "daemon/base/error.hpp"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace wiremill {
+
+struct StateStoreOptions {
+  size_t memtables_bytes_max = 128 << 20;  // of all spaces together; beyond it RocksDB flushes
+  rocksdb::Env* env = nullptr;             // where not the kernel's files, which tests replace
+};
 
 class StateStore {
  public:
@@ -36,7 +45,8 @@ class StateStore {
   // untouched). An empty directory name keeps everything in memory, for `wiremill run` and tests.
   // Errors: Io, Locked, Damaged.
   static Result<std::unique_ptr<StateStore>> open(const std::string& directory,
-                                                  const std::vector<std::string>& spaces);
+                                                  const std::vector<std::string>& spaces,
+                                                  const StateStoreOptions& options = {});
   ~StateStore();
 
   // Everything up to here is in RocksDB, on disk; 0 for a new store. The caller applies what the
