@@ -84,7 +84,57 @@ class LawTest(EndToEndTest):
             pass
 
 
+class RetentionTest(EndToEndTest):
+    def test_both_logs_let_go_of_what_is_old(self):
+        daemon = self.daemon({"stages": [], "storage": {"segment_bytes": "1MiB",
+                                                        "result_bytes_max": "2MiB"}})
+        count = 3000
+        self.intake(daemon).push([document(id=f"{i}", body=article(i, 20)) for i in range(count)])
+        logs = wait_until(lambda: (found := daemon.api("/api/status")["logs"])
+                          and found["result"]["first"] > 1 and found["intake"]["first"] > 1
+                          and found, "old segments to go")
+        self.assertLess(logs["result"]["bytes"], 4 << 20)
+        self.assertLess(logs["intake"]["segments"], 3)
+        for kill in (True, False):
+            if kill:
+                daemon.kill()
+            else:
+                self.assertEqual(daemon.stop(), 0)
+            daemon.start()
+            metrics = wait_until(lambda: (found := daemon.metrics()) and is_quiet(found) and found,
+                                 "quiet")
+            self.assertEqual(law(metrics), (count, count, 0, 0, 0))
+            self.assertEqual(daemon.http("GET", f"/api/documents/{count}")[0], 200)
+            status, body = daemon.http("GET", "/api/documents/1")
+            self.assertEqual(status, 404)
+            self.assertIn("nothing is kept of document 1", json.loads(body)["error"])
+        # Known still, though its record is gone.
+        self.assertTrue(self.intake(daemon).push([document(id="0", body=article(0, 20))])[0].repeat)
+
+
 class EndpointsTest(EndToEndTest):
+    def test_it_answers_while_the_daemon_recovers(self):
+        daemon = self.daemon({"stages": []})
+        self.intake(daemon).push([document(body=article(i)) for i in range(2000)])
+        self.results(daemon, 2000)
+        self.assertEqual(daemon.stop(), 0)
+        shutil.rmtree(daemon.state / "state")  # to be rebuilt from the results
+        daemon.launch()
+        seen = []
+        while "serving" not in seen:
+            try:
+                status, body = daemon.http("GET", "/readyz")
+            except ConnectionError:
+                continue
+            seen.append(json.loads(body)["phase"])
+            self.assertEqual(status, 200 if seen[-1] == "serving" else 503)
+            if seen[-1] == "recovering" and "checked" not in seen:
+                seen.insert(0, "checked")
+                for path, expected in (("/healthz", (200,)), ("/metrics", (200,)),
+                                       ("/api/status", (200,)), ("/api/dead", (200, 503))):
+                    self.assertIn(daemon.http("GET", path)[0], expected)
+        self.assertEqual(seen[:2], ["checked", "recovering"])
+
     def test_metrics_are_prometheus_text(self):
         daemon = self.daemon()
         self.intake(daemon).bare_json(body=article(1))
