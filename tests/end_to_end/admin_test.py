@@ -5,7 +5,10 @@ import shutil
 import threading
 import unittest
 
-from harness import (PROBE, EndToEndTest, article, document, wait_until, wiremill, write_jsonl)
+import zmq
+
+from harness import (PROBE, EndToEndTest, Intake, article, document, wait_until, wiremill,
+                     write_jsonl)
 
 LAW = ("accepted_total", "processed_total", "dropped_total", "dead_total", "in_flight")
 
@@ -25,10 +28,12 @@ BODIES = ("fine", "drop", "bad", article(1), "skip")  # what the probe makes of 
 class LawTest(EndToEndTest):
     STAGES = [{"name": "probe", "plugin": PROBE, "attempts_max": 1}]
 
+    def documents(self, client, count):
+        return [document(id=f"{client}-{i}", source=f"source {i % 7}",
+                         body=BODIES[i % len(BODIES)]) for i in range(count)]
+
     def push(self, daemon, client, count):
-        documents = [document(id=f"{client}-{i}", source=f"source {i % 7}",
-                              body=BODIES[i % len(BODIES)]) for i in range(count)]
-        return self.intake(daemon, client=client).push(documents)
+        self.intake(daemon, client=client).push(self.documents(client, count))
 
     def check_quiet(self, daemon, total):
         metrics = wait_until(lambda: (found := daemon.metrics()) and is_quiet(found)
@@ -60,11 +65,13 @@ class LawTest(EndToEndTest):
             self.assertLessEqual(sum(before[1:4]), after[0])
         self.check_quiet(daemon, 3000)
         for cycle in range(1, 4):
-            done = threading.Thread(target=lambda: self.push_ignoring_the_end(daemon, cycle))
-            done.start()
+            killed = threading.Event()
+            load = threading.Thread(target=self.push_until, args=(killed, daemon, cycle))
+            load.start()
             wait_until(lambda: law(daemon.metrics())[0] > 3000 * cycle + 200, "load")
             daemon.kill()
-            done.join()
+            killed.set()
+            load.join()
             daemon.start()
             self.push(daemon, f"cycle-{cycle}", 3000)  # what is known is a repeat
             self.check_quiet(daemon, 3000 * (cycle + 1))
@@ -73,15 +80,24 @@ class LawTest(EndToEndTest):
         metrics = self.check_quiet(daemon, 12_000)
         self.assertEqual(metrics['wiremill_log_durable_sequence{log="result"}'], 12_000)
 
-    def push_ignoring_the_end(self, daemon, cycle):
-        client = self.intake(daemon, client=f"cycle-{cycle}")
-        client.socket.rcvtimeo = 500
-        documents = [document(id=f"cycle-{cycle}-{i}", source=f"source {i % 7}",
-                              body=BODIES[i % len(BODIES)]) for i in range(3000)]
+    def push_until(self, killed, daemon, cycle):
+        client = Intake(daemon.intake, client=f"cycle-{cycle}")
+        client.socket.rcvtimeo = 100
+        receive = client.receive
+
+        def receive_unless_killed():
+            while True:
+                try:
+                    return receive()
+                except zmq.Again:
+                    if killed.is_set():
+                        raise
+        client.receive = receive_unless_killed
         try:
-            client.push(documents)
-        except Exception:  # killed under it
+            client.push(self.documents(f"cycle-{cycle}", 3000))
+        except zmq.Again:
             pass
+        client.close()
 
 
 class RetentionTest(EndToEndTest):
