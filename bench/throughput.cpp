@@ -84,7 +84,8 @@ Figures measure_daemon(const std::string& folder, const std::string& stages, Doc
   const std::string config = folder + "/wiremill.yaml", state = folder + "/state";
   std::ofstream(config) << fmt::format(
       "intake: {{endpoint: \"{}\"}}\nfirehose: {{endpoint: \"\"}}\nfeed: {{endpoint: \"{}\"}}\n"
-      "replay: {{endpoint: \"{}\"}}\nadmin: {{endpoint: \"\"}}\ndrain_timeout: 60s\n{}",
+      "replay: {{endpoint: \"{}\"}}\nadmin: {{endpoint: \"\"}}\ndrain_timeout: 60s\n"
+      "storage: {{free_bytes_min: 16MiB}}\n{}",
       intake, feed, replay, stages);
   ServerProcess server({program("wiremilld"), "--config", config, "--state", state},
                        folder + "/wiremilld.log");

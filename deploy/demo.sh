@@ -31,5 +31,6 @@ Try next, with the daemon running ($bin/wiremilld --state DIR):
   $bin/wiremill run FILE…                             the same stages without a daemon
   $bin/wiremill run --stages clean,language FILE…     only some of them
   $bin/wiremill validate config/wiremill.yaml         every error of a configuration at once
+  $bin/wiremill status                                 how the daemon is; show, dead, cursor: see --help
   clients/python/push.py, subscribe.py                short Python clients
 EOT

@@ -73,7 +73,9 @@ class Intake::Impl {
         sessions_(options.clients_max, options.credit),
         answers_(router_, sessions_, counters_, options.credit),
         durable_(log.durable()),
-        recorded_(ledger_->recovered_up_to()) {}
+        recorded_(ledger_->recovered_up_to()) {
+    counters_.accepted = log.durable();
+  }
 
   ~Impl() {
     answer_durable();

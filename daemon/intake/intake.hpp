@@ -37,7 +37,8 @@ struct IntakeOptions {
 // Counted where it happens, read from any thread.
 struct IntakeCounters {
   static constexpr size_t kCodes = 12;  // Nack.Code
-  std::atomic<uint64_t> accepted{0}, accepted_bytes{0};
+  std::atomic<uint64_t> accepted{0};  // since the log's beginning
+  std::atomic<uint64_t> accepted_bytes{0};
   std::atomic<uint64_t> repeats{0};
   std::atomic<uint64_t> retries{0};  // accepted by retry(), and counted there, too
   std::array<std::atomic<uint64_t>, kCodes> refused{};  // by Nack.Code, firehose included

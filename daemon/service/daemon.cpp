@@ -278,7 +278,7 @@ class Daemon::Impl {
                                      intake_->counters().accepted.load(), in_flight_.load(),
                                      results_rate_.per_second()));
     }
-    tick_timer_.expires_at(tick_timer_.expiry() > now ? tick_timer_.expiry() : now + kTick);
+    tick_timer_.expires_after(kTick);
     tick_timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error) tick();
     });

@@ -5,7 +5,10 @@ import shutil
 import threading
 import unittest
 
-from harness import (PROBE, EndToEndTest, article, document, wait_until, wiremill, write_jsonl)
+import zmq
+
+from harness import (PROBE, EndToEndTest, Intake, article, document, wait_until, wiremill,
+                     write_jsonl)
 
 LAW = ("accepted_total", "processed_total", "dropped_total", "dead_total", "in_flight")
 
@@ -25,10 +28,12 @@ BODIES = ("fine", "drop", "bad", article(1), "skip")  # what the probe makes of 
 class LawTest(EndToEndTest):
     STAGES = [{"name": "probe", "plugin": PROBE, "attempts_max": 1}]
 
+    def documents(self, client, count):
+        return [document(id=f"{client}-{i}", source=f"source {i % 7}",
+                         body=BODIES[i % len(BODIES)]) for i in range(count)]
+
     def push(self, daemon, client, count):
-        documents = [document(id=f"{client}-{i}", source=f"source {i % 7}",
-                              body=BODIES[i % len(BODIES)]) for i in range(count)]
-        return self.intake(daemon, client=client).push(documents)
+        self.intake(daemon, client=client).push(self.documents(client, count))
 
     def check_quiet(self, daemon, total):
         metrics = wait_until(lambda: (found := daemon.metrics()) and is_quiet(found)
@@ -60,11 +65,13 @@ class LawTest(EndToEndTest):
             self.assertLessEqual(sum(before[1:4]), after[0])
         self.check_quiet(daemon, 3000)
         for cycle in range(1, 4):
-            done = threading.Thread(target=lambda: self.push_ignoring_the_end(daemon, cycle))
-            done.start()
+            killed = threading.Event()
+            load = threading.Thread(target=self.push_until, args=(killed, daemon, cycle))
+            load.start()
             wait_until(lambda: law(daemon.metrics())[0] > 3000 * cycle + 200, "load")
             daemon.kill()
-            done.join()
+            killed.set()
+            load.join()
             daemon.start()
             self.push(daemon, f"cycle-{cycle}", 3000)  # what is known is a repeat
             self.check_quiet(daemon, 3000 * (cycle + 1))
@@ -73,18 +80,77 @@ class LawTest(EndToEndTest):
         metrics = self.check_quiet(daemon, 12_000)
         self.assertEqual(metrics['wiremill_log_durable_sequence{log="result"}'], 12_000)
 
-    def push_ignoring_the_end(self, daemon, cycle):
-        client = self.intake(daemon, client=f"cycle-{cycle}")
-        client.socket.rcvtimeo = 500
-        documents = [document(id=f"cycle-{cycle}-{i}", source=f"source {i % 7}",
-                              body=BODIES[i % len(BODIES)]) for i in range(3000)]
+    def push_until(self, killed, daemon, cycle):
+        client = Intake(daemon.intake, client=f"cycle-{cycle}")
+        client.socket.rcvtimeo = 100
+        receive = client.receive
+
+        def receive_unless_killed():
+            while True:
+                try:
+                    return receive()
+                except zmq.Again:
+                    if killed.is_set():
+                        raise
+        client.receive = receive_unless_killed
         try:
-            client.push(documents)
-        except Exception:  # killed under it
+            client.push(self.documents(f"cycle-{cycle}", 3000))
+        except zmq.Again:
             pass
+        client.close()
+
+
+class RetentionTest(EndToEndTest):
+    def test_both_logs_let_go_of_what_is_old(self):
+        daemon = self.daemon({"stages": [], "storage": {"segment_bytes": "1MiB",
+                                                        "result_bytes_max": "2MiB"}})
+        count = 3000
+        self.intake(daemon).push([document(id=f"{i}", body=article(i, 20)) for i in range(count)])
+        logs = wait_until(lambda: (found := daemon.api("/api/status")["logs"])
+                          and found["result"]["first"] > 1 and found["intake"]["first"] > 1
+                          and found, "old segments to go")
+        self.assertLess(logs["result"]["bytes"], 4 << 20)
+        self.assertLess(logs["intake"]["segments"], 3)
+        for kill in (True, False):
+            if kill:
+                daemon.kill()
+            else:
+                self.assertEqual(daemon.stop(), 0)
+            daemon.start()
+            metrics = wait_until(lambda: (found := daemon.metrics()) and is_quiet(found) and found,
+                                 "quiet")
+            self.assertEqual(law(metrics), (count, count, 0, 0, 0))
+            self.assertEqual(daemon.http("GET", f"/api/documents/{count}")[0], 200)
+            status, body = daemon.http("GET", "/api/documents/1")
+            self.assertEqual(status, 404)
+            self.assertIn("nothing is kept of document 1", json.loads(body)["error"])
+        # Known still, though its record is gone.
+        self.assertTrue(self.intake(daemon).push([document(id="0", body=article(0, 20))])[0].repeat)
 
 
 class EndpointsTest(EndToEndTest):
+    def test_it_answers_while_the_daemon_recovers(self):
+        daemon = self.daemon({"stages": []})
+        self.intake(daemon).push([document(body=article(i)) for i in range(2000)])
+        self.results(daemon, 2000)
+        self.assertEqual(daemon.stop(), 0)
+        shutil.rmtree(daemon.state / "state")  # to be rebuilt from the results
+        daemon.launch()
+        seen = []
+        while "serving" not in seen:
+            try:
+                status, body = daemon.http("GET", "/readyz")
+            except ConnectionError:
+                continue
+            seen.append(json.loads(body)["phase"])
+            self.assertEqual(status, 200 if seen[-1] == "serving" else 503)
+            if seen[-1] == "recovering" and "checked" not in seen:
+                seen.insert(0, "checked")
+                for path, expected in (("/healthz", (200,)), ("/metrics", (200,)),
+                                       ("/api/status", (200,)), ("/api/dead", (200, 503))):
+                    self.assertIn(daemon.http("GET", path)[0], expected)
+        self.assertEqual(seen[:2], ["checked", "recovering"])
+
     def test_metrics_are_prometheus_text(self):
         daemon = self.daemon()
         self.intake(daemon).bare_json(body=article(1))

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 
 from harness import (ABI_MISMATCH, PROBE, SOURCE, WIREMILL, WIREMILLD, Daemon, EndToEndTest,
-                     article, document, endpoints, own_address, run_program)
+                     article, document, endpoints, own_address, run_program, wiremill)
 
 CONFIG_WRONG, IO_FAILED = 78, 74
 
@@ -253,11 +253,13 @@ class StoredDataTest(EndToEndTest):
         self.serves_again()
 
     def test_a_cursor_store_that_cannot_be_opened(self):
-        cursors = self.one.state / "cursors"
-        for manifest in cursors.glob("MANIFEST-*"):
-            manifest.write_bytes(b"\x00" * 100)
-        self.refused(IO_FAILED, str(cursors), "no cursors")
-        shutil.rmtree(cursors)
+        done = wiremill("cursor", "set", "archive", "2", "--admin", self.one.start().admin)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.one.stop(), 0)
+        cursors = self.one.state / "cursors" / "CURSORS"
+        cursors.write_bytes(cursors.read_bytes().replace(b"archive", b"brchive"))
+        self.refused(IO_FAILED, str(cursors), "its checksum is wrong", "begins with no cursors")
+        cursors.unlink()
         self.serves_again()
 
 

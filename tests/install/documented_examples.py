@@ -12,7 +12,7 @@ import tempfile
 
 build, source = sys.argv[1:]
 environment = os.environ | {"PYTHONPATH": f"{build}/python"}
-rooms = ("intake", "feed", "replay", "firehose")
+rooms = ("intake", "feed", "replay", "firehose", "admin")
 
 
 def read(path):
