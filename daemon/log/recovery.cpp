@@ -221,7 +221,7 @@ Result<std::optional<RecoveredSegment>> recover_segment(FileSystem& files, const
   auto found = survey(*result.file, result.header, *size);
   if (!found) return tl::unexpected(found.error());
   const bool clean = mark && mark->clean && mark->segment == first;
-  if (clean) found->synced = std::max(found->synced, mark->end);
+  if (mark && mark->segment == first) found->synced = std::max(found->synced, mark->end);
   result.epoch = found->epoch;
   WM_TRY(Judge(*found, mark ? mark->next : 1, result).walk(*size));
 
