@@ -1,5 +1,5 @@
-// The log itself (daemon/log/log.hpp): opening, the queue, and the writer thread that turns what is
-// queued into groups.
+// The log itself (daemon/log/log.hpp): the queue, and the writer thread that turns what is queued
+// into groups, shows them, and decides what a failure means.
 //
 // Why a thread of its own and not the callers' own writes: while one fdatasync runs, everything
 // that arrives gathers in the queue and shares the next one, so the slower the disk, the larger the
@@ -24,8 +24,8 @@
 #include "daemon/log/file.hpp"
 #include "daemon/log/group_writer.hpp"
 #include "daemon/log/mark.hpp"
+#include "daemon/log/opening.hpp"
 #include "daemon/log/reader.hpp"
-#include "daemon/log/recovery.hpp"
 #include "daemon/log/segment.hpp"
 
 namespace wiremill {
@@ -35,121 +35,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kGroupBytesMax = 8 << 20;  // or one record
 constexpr size_t kRecordBytesMax = 1 << 30;
-constexpr int64_t kSegmentBytesMin = 8 << 10;
 constexpr auto kSpaceRetryAfter = std::chrono::seconds(1);
-
-// What opening found out.
-struct LogStart {
-  std::unique_ptr<FileLock> lock;
-  std::vector<std::pair<uint64_t, int64_t>> older;  // segments' firsts and bytes, ascending
-  GroupWriterStart newest;
-  uint64_t epoch_first = 1;
-  int64_t torn_bytes = 0;
-  std::vector<std::pair<uint64_t, uint64_t>> damaged;
-  std::vector<IndexEntry> index;
-};
-
-Status check(const LogOptions& options) {
-  if (options.name.empty() || options.name.size() > kLogNameBytesMax)
-    return fail(ErrorCode::Config, "a log's name has 1 to {} bytes, not \"{}\"", kLogNameBytesMax,
-                options.name);
-  if (options.segment_bytes < kSegmentBytesMin)
-    return fail(ErrorCode::Config, "segments of {} bytes are too small for the log {}; at least {}",
-                options.segment_bytes, options.directory, kSegmentBytesMin);
-  return {};
-}
-
-// The first sequences of the segments there, ascending. Removes what was left half made.
-Result<std::vector<uint64_t>> list_segments(FileSystem& files, const std::string& directory) {
-  const auto names = files.list(directory);
-  if (!names) return tl::unexpected(names.error());
-  std::vector<uint64_t> segments;
-  for (const std::string& name : *names) {
-    if (const auto first = parse_segment_file_name(name))
-      segments.push_back(*first);
-    else if (name.ends_with(".tmp"))
-      WM_TRY(files.remove(directory + '/' + name));
-  }
-  std::sort(segments.begin(), segments.end());
-  return segments;
-}
-
-// Locks the directory and recovers the newest segment.
-Result<LogStart> recover(FileSystem& files, const LogOptions& options) {
-  const std::string& directory = options.directory;
-  WM_TRY(files.make_directory(directory));
-  const size_t slash = directory.find_last_of('/');
-  WM_TRY(files.sync_directory(slash == std::string::npos ? "." : directory.substr(0, slash + 1)));
-
-  LogStart start;
-  auto lock = files.lock(directory + "/LOCK");
-  if (!lock && lock.error().code == ErrorCode::Locked)
-    return fail(ErrorCode::Locked, "the log in {} is held by another process", directory);
-  if (!lock) return tl::unexpected(lock.error());
-  start.lock = std::move(*lock);
-
-  const auto mark = read_mark(files, directory);
-  if (!mark) return tl::unexpected(mark.error());
-  auto segments = list_segments(files, directory);
-  if (!segments) return tl::unexpected(segments.error());
-  GroupWriterStart& newest = start.newest;
-  if (mark->has_value()) {
-    newest.next = (*mark)->next;
-    newest.epoch = (*mark)->epoch;
-    start.epoch_first = (*mark)->epoch_first;
-  }
-
-  const bool fresh = segments->empty();
-  newest.header.name = options.name;
-  newest.header.first = newest.next;
-  if (!fresh) {
-    newest.header.first = segments->back();
-    newest.next = std::max(newest.next, segments->back());
-    auto recovered = recover_segment(files, directory + '/' + segment_file_name(segments->back()),
-                                     options.name, segments->back(), *mark);
-    if (!recovered) return tl::unexpected(recovered.error());
-    if (recovered->has_value()) {
-      RecoveredSegment& found = **recovered;
-      newest.file = std::move(found.file);
-      newest.header = std::move(found.header);
-      newest.capacity = found.capacity;
-      newest.end = found.end;
-      newest.next = found.next;
-      // MARK is lost: where its epoch began is not known.
-      if (found.epoch > newest.epoch) start.epoch_first = 1;
-      newest.epoch = std::max(newest.epoch, found.epoch);
-      start.torn_bytes = found.torn_bytes;
-      start.damaged = std::move(found.damaged);
-      start.index = std::move(found.index);
-    }
-    segments->pop_back();
-    for (const uint64_t first : *segments) {
-      const auto file = files.open(directory + '/' + segment_file_name(first), OpenMode::Read);
-      if (!file) return tl::unexpected(file.error());
-      const auto size = (*file)->size();
-      if (!size) return tl::unexpected(size.error());
-      start.older.emplace_back(first, *size);
-    }
-  }
-
-  // What was shown as durable before the crash may be gone, and its sequences are given out anew.
-  const bool acknowledged_before_sync = mark->has_value()
-                                            ? !(*mark)->clean && !(*mark)->always
-                                            : !fresh && options.durability != Durability::Always;
-  if (acknowledged_before_sync) {
-    ++newest.epoch;
-    start.epoch_first = newest.next;
-  }
-  WM_TRY(write_mark(files, directory,
-                    {.clean = false,
-                     .always = options.durability == Durability::Always,
-                     .epoch = newest.epoch,
-                     .next = newest.next,
-                     .segment = newest.file ? newest.header.first : 0,
-                     .end = newest.end,
-                     .epoch_first = start.epoch_first}));
-  return start;
-}
 
 }  // namespace
 
@@ -230,8 +116,8 @@ class Log::Impl {
     return health_;
   }
 
-  std::unique_ptr<LogReader::Impl> reader(uint64_t sequence) const {
-    return std::make_unique<LogReader::Impl>(files_, catalog_, options_.name, sequence);
+  std::unique_ptr<LogReader::Impl> reader(uint64_t sequence, Caching caching) const {
+    return std::make_unique<LogReader::Impl>(files_, catalog_, options_.name, sequence, caching);
   }
 
   Status remove_below(uint64_t sequence) WM_EXCLUDES(remove_mutex_) {
@@ -475,9 +361,8 @@ class Log::Impl {
 };
 
 Result<std::unique_ptr<Log>> Log::open(const LogOptions& options) {
-  WM_TRY(check(options));
   FileSystem& files = options.files == nullptr ? real_file_system() : *options.files;
-  auto start = recover(files, options);
+  auto start = open_directory(files, options);
   if (!start) return tl::unexpected(start.error());
   auto impl = std::make_unique<Impl>(options, files, std::move(*start));
   WM_TRY(impl->start());
@@ -495,8 +380,8 @@ void Log::on_durable(std::function<void(uint64_t)> listener) {
 }
 Status Log::flush() { return impl_->flush(); }
 Status Log::health() const { return impl_->health(); }
-std::unique_ptr<LogReader> Log::reader(uint64_t sequence) const {
-  return std::unique_ptr<LogReader>(new LogReader(impl_->reader(sequence)));
+std::unique_ptr<LogReader> Log::reader(uint64_t sequence, Caching caching) const {
+  return std::unique_ptr<LogReader>(new LogReader(impl_->reader(sequence, caching)));
 }
 Status Log::remove_below(uint64_t sequence) { return impl_->remove_below(sequence); }
 uint64_t Log::first_within(uint64_t bytes) const { return impl_->first_within(bytes); }

@@ -56,6 +56,9 @@ struct LogStatistics {
   uint64_t rewritten_groups = 0;  // groups whose write or sync failed and that a new segment took
 };
 
+// Whether what is read stays in the kernel's page cache, for others to find, or leaves it.
+enum class Caching { Keep, Leave };
+
 class LogReader;
 
 class Log {
@@ -93,7 +96,7 @@ class Log {
 
   // A reader that begins at `sequence` (at the oldest kept one if that is larger). The log must
   // outlive it.
-  std::unique_ptr<LogReader> reader(uint64_t sequence) const;
+  std::unique_ptr<LogReader> reader(uint64_t sequence, Caching caching = Caching::Keep) const;
 
   // Removes whole segments all of whose records are below `sequence`; the newest segment stays.
   // Any thread. Errors: Io; what could not be removed is removed by a later call.

@@ -15,7 +15,8 @@
 //     | group A   | group B    | group C .. bad | zeros
 //       synced 4096  synced 9000  synced 9900       C is cut; a bad A or B is damage
 //
-// After a clean end MARK holds the end of the file as synced, so a bad last group is damage, too.
+// MARK holds the end of the file as synced when the log was opened, and after a clean end as it was
+// closed, so a bad last group below it is damage, too.
 // A writer that runs out of work says the same by an empty group behind the last one: the file ends
 // there, and the group whose bytes are to replace it counts only from its own header on. Behind a
 // promise made later an empty group is no end: an older program left it standing and wrote on.
@@ -184,7 +185,7 @@ Result<int64_t> clear_tail(File& file, int64_t begin, int64_t size) {
         (block->front() == '\0' && block->substr(1) == block->substr(0, block->size() - 1)))
       continue;
     const int64_t end = at + static_cast<int64_t>(block->find_last_not_of('\0')) + 1;
-    WM_TRY(write_zeros(file, at, end));
+    WM_TRY(file.zero(at, end));
     cleared = end - begin;
   }
   return cleared;

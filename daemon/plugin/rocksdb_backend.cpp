@@ -28,7 +28,10 @@ std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice
 tl::unexpected<Error> failed(std::string_view did, const rocksdb::Status& status) {
   const bool damaged =
       status.IsCorruption() || status.IsInvalidArgument() || status.IsNotSupported();
-  return fail(damaged ? ErrorCode::Damaged : ErrorCode::Io, "{}: {}", did, status.ToString());
+  const ErrorCode code = status.IsNoSpace() ? ErrorCode::NoSpace
+                         : damaged          ? ErrorCode::Damaged
+                                            : ErrorCode::Io;
+  return fail(code, "{}: {}", did, status.ToString());
 }
 
 rocksdb::DBOptions database_options(const StateStoreOptions& wanted) {
@@ -140,6 +143,7 @@ class RocksdbBackend : public StateBackend {
   }
 
   Status apply(std::span<const StateChangeToApply> changes, uint64_t sequence) override {
+    WM_TRY(resume());
     rocksdb::WriteBatch batch;
     for (const StateChangeToApply& change : changes) {
       const rocksdb::Status status =
@@ -151,18 +155,28 @@ class RocksdbBackend : public StateBackend {
     options.disableWAL = true;
     rocksdb::Status status = batch.Put(handles_[0], kSequenceKey, std::to_string(sequence));
     if (status.ok()) status = db_->Write(options, &batch);
-    if (!status.ok()) return failed("write state", status);
-    return {};
+    return outcome("write state", status);
   }
 
   Status checkpoint() override {
-    const rocksdb::Status status = db_->Flush(rocksdb::FlushOptions(), handles_);
-    if (!status.ok()) return failed("flush state", status);
-    return {};
+    WM_TRY(resume());
+    return outcome("flush state", db_->Flush(rocksdb::FlushOptions(), handles_));
   }
 
  private:
   rocksdb::ColumnFamilyHandle* family(size_t space) const { return handles_[space + 1]; }
+
+  Status outcome(std::string_view did, const rocksdb::Status& status) {
+    stalled_ = status.IsNoSpace();
+    if (!status.ok()) return failed(did, status);
+    return {};
+  }
+
+  // After a write that found no space RocksDB refuses every other until it is told to go on.
+  Status resume() {
+    if (!stalled_) return {};
+    return outcome("go on with the state store", db_->Resume());
+  }
 
   Status read_sequence() {
     std::string digits;
@@ -181,6 +195,8 @@ class RocksdbBackend : public StateBackend {
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // default, the spaces, then the others
   uint64_t recovered_ = 0;
+
+  bool stalled_ = false;  // the committing thread's
 };
 
 }  // namespace
