@@ -198,7 +198,9 @@ TEST_F(LogFailure, EndsOnAFullDiskWithoutWaiting) {
   }
   files_.set_gate({});
   const auto log = open();
-  EXPECT_EQ(log->durable(), 1U);
+  // A failed write may have written all of a small group.
+  EXPECT_GE(log->durable(), 1U);
+  EXPECT_LE(log->durable(), 2U);
   EXPECT_EQ(log->statistics().damaged_records, 0U);
 }
 
