@@ -15,7 +15,8 @@
 //     | group A   | group B    | group C .. bad | zeros
 //       synced 4096  synced 9000  synced 9900       C is cut; a bad A or B is damage
 //
-// After a clean end MARK holds the end of the file as synced, so a bad last group is damage, too.
+// MARK holds the end of the file as synced when the log was opened, and after a clean end as it was
+// closed, so a bad last group below it is damage, too.
 // A writer that runs out of work says the same by an empty group behind the last one: the file ends
 // there, and the group whose bytes are to replace it counts only from its own header on. Behind a
 // promise made later an empty group is no end: an older program left it standing and wrote on.
@@ -222,7 +223,7 @@ Result<std::optional<RecoveredSegment>> recover_segment(FileSystem& files, const
   auto found = survey(*result.file, result.header, *size);
   if (!found) return tl::unexpected(found.error());
   const bool clean = mark && mark->clean && mark->segment == first;
-  if (clean) found->synced = std::max(found->synced, mark->end);
+  if (mark && mark->segment == first) found->synced = std::max(found->synced, mark->end);
   result.epoch = found->epoch;
   WM_TRY(Judge(*found, mark ? mark->next : 1, result).walk(*size));
 
