@@ -96,12 +96,12 @@ TEST(Committer, WritesACheckpointBeforeRecoveryGetsLong) {
   Told committed;
   Committer committer(
       *state, [&](uint64_t sequence) { committed.tell(sequence); }, [](const Error&) {});
-  committer.durable(60'000);
-  committed.wait_for(60'000);
+  committer.durable(30'000);
+  committed.wait_for(30'000);
   ASSERT_TRUE(committer.run([]() -> Status { return {}; }));
-  state->write(0, "k", std::string(65 << 20, 'x'), 60'001);
-  committer.durable(60'001);
-  while (committer.checkpointed() < 60'001) std::this_thread::yield();
+  state->write(0, "k", std::string(65 << 20, 'x'), 30'001);
+  committer.durable(30'001);
+  while (committer.checkpointed() < 30'001) std::this_thread::yield();
 }
 
 // A small file system that fills up.
@@ -142,7 +142,9 @@ TEST_F(FullDisk, HoldsTheStateUpUntilThereIsSpace) {
     committer.request_checkpoint();
     EXPECT_EQ(stalled.get_future().get().code, ErrorCode::NoSpace);
     EXPECT_EQ(committer.health().error().code, ErrorCode::NoSpace);
-    EXPECT_EQ(committer.run([]() -> Status { return {}; }).error().code, ErrorCode::NoSpace);
+    const Status refused = committer.run([]() -> Status { return {}; });
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, ErrorCode::NoSpace) << refused.error().message;
     EXPECT_EQ(committer.checkpointed(), 1U);
     state->write(0, "still", "there", 3);
     committer.durable(3);
@@ -240,24 +242,41 @@ TEST_F(Recovery, AStoreAheadOfTheLogIsRefused) {
   EXPECT_NE(state.error().message.find("the log lost its end"), std::string::npos);
 }
 
-void damage(const fs::path& state) {
+void overwrite(const fs::path& path) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(fs::file_size(path) / 2));
+  file << "these bytes are not what was written";
+}
+
+// Every file that begins so.
+void each_file(const fs::path& state, const std::string& begin,
+               const std::function<void(const fs::path&)>& work) {
+  std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator(state))
-    if (entry.path().filename().string().starts_with("MANIFEST"))
-      fs::resize_file(entry.path(), fs::file_size(entry.path()) / 2);
+    if (entry.path().filename().string().starts_with(begin)) found.push_back(entry.path());
+  ASSERT_FALSE(found.empty());
+  for (const fs::path& path : found) work(path);
 }
 
 TEST_F(Recovery, ADamagedStoreIsRefusedAndCanBeBuiltAnew) {
   append(300);
-  ASSERT_TRUE(open());
-  damage(directory_ / "state");
-  const auto refused = open();
-  ASSERT_FALSE(refused.has_value());
-  EXPECT_EQ(refused.error().code, ErrorCode::Damaged);
-  EXPECT_NE(refused.error().message.find("rebuilt from the result log"), std::string::npos)
-      << refused.error().message;
-  EXPECT_NE(refused.error().message.find((directory_ / "state").string()), std::string::npos);
-  fs::remove_all(directory_ / "state");
-  expect_complete(**open(), 300);
+  const fs::path folder = directory_ / "state";
+  const std::function<void()> damages[] = {
+      [&] { each_file(folder, "MANIFEST", overwrite); },
+      [&] { each_file(folder, "CURRENT", overwrite); },
+      [&] { each_file(folder, "00", [](const fs::path& path) { fs::remove(path); }); }};
+  for (const auto& damage : damages) {
+    ASSERT_TRUE(open());
+    damage();
+    const auto refused = open();
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, ErrorCode::Damaged);
+    EXPECT_NE(refused.error().message.find("rebuilt from the result log"), std::string::npos)
+        << refused.error().message;
+    EXPECT_NE(refused.error().message.find(folder.string()), std::string::npos);
+    fs::remove_all(folder);
+    expect_complete(**open(), 300);
+  }
 }
 
 TEST_F(Recovery, ADamagedStoreWhoseResultsAreGoneSaysSo) {
@@ -266,7 +285,7 @@ TEST_F(Recovery, ADamagedStoreWhoseResultsAreGoneSaysSo) {
   ASSERT_TRUE(results_->remove_below(200));
   const uint64_t first = results_->statistics().first;
   ASSERT_GT(first, 1U);
-  damage(directory_ / "state");
+  each_file(directory_ / "state", "MANIFEST", overwrite);
   const auto refused = open();
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, ErrorCode::Damaged);
