@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= 2
 BIN := build/release/bin
 
-.PHONY: help packages build demo test sanitize bench format clean
+.PHONY: help packages build demo test torture sanitize bench format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,10 @@ demo: build ## Start the daemon, push the sample articles, show the results, sto
 
 test: build ## Run every test that belongs in CI
 	@ctest --test-dir build/release --output-on-failure -j $(JOBS)
+
+torture: build ## Kill it, fill its disk, turn its clock: hours; SHORT=1 is what CI runs
+	@PYTHONPATH=build/release/python PYTHONDONTWRITEBYTECODE=1 \
+	  /usr/bin/python3 tests/fault/torture.py build/release $(if $(SHORT),--short)
 
 sanitize: packages ## Run the tests under ASan+UBSan, and those of threads under TSan
 	@cmake --preset asan --log-level=WARNING
