@@ -11,7 +11,7 @@ class Log::Impl {};
 
 class LogReader::Impl {
  public:
-  explicit Impl(uint64_t position) : position(position) {}
+  explicit Impl(uint64_t from) : position(from) {}
   uint64_t position;
 };
 
