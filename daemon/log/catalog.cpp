@@ -77,21 +77,30 @@ void Catalog::add_damaged(uint64_t sequence) {
   if (damaged_.size() < kDamagedMax) damaged_.insert(sequence);
 }
 
-uint64_t Catalog::damaged_records() const {
-  const MutexLock lock(mutex_);
-  return damaged_.size();
-}
-
 uint64_t Catalog::first() const {
   const MutexLock lock(mutex_);
   return items_.front().segment->first;
 }
 
-uint64_t Catalog::bytes() const {
+uint64_t Catalog::first_within(uint64_t bytes) const {
   const MutexLock lock(mutex_);
-  uint64_t bytes = 0;
-  for (const Item& item : items_) bytes += static_cast<uint64_t>(item.end);
-  return bytes;
+  auto item = items_.rbegin();
+  auto total = static_cast<uint64_t>(item->end);
+  while (std::next(item) != items_.rend() &&
+         (total += static_cast<uint64_t>(std::next(item)->end)) <= bytes)
+    ++item;
+  return item->segment->first;
+}
+
+LogStatistics Catalog::statistics() const {
+  const MutexLock lock(mutex_);
+  LogStatistics result;
+  result.first = items_.front().segment->first;
+  for (const Item& item : items_) result.bytes += static_cast<uint64_t>(item.end);
+  result.damaged_records = damaged_.size();
+  result.segments = items_.size();
+  result.newest_segment = items_.back().segment->first;
+  return result;
 }
 
 }  // namespace wiremill

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/base/thread.hpp"
+#include "daemon/log/log.hpp"
 
 namespace wiremill {
 
@@ -51,9 +52,9 @@ class Catalog {
   std::vector<std::string> take_below(uint64_t sequence);
 
   void add_damaged(uint64_t sequence);
-  uint64_t damaged_records() const;
   uint64_t first() const;
-  uint64_t bytes() const;
+  uint64_t first_within(uint64_t bytes) const;  // as Log's
+  LogStatistics statistics() const;             // first, bytes, damaged_records and the segments
 
  private:
   struct Item {

@@ -92,6 +92,10 @@ class RealFile final : public File {
     return status.st_size;
   }
 
+  void forget(int64_t begin, int64_t end) const override {
+    (void)::posix_fadvise(descriptor_.get(), begin, end - begin, POSIX_FADV_DONTNEED);
+  }
+
  private:
   const Descriptor descriptor_;
   const std::string path_;
@@ -175,6 +179,13 @@ class RealFileSystem final : public FileSystem {
 };
 
 }  // namespace
+
+Status make_whole_file(FileSystem& files, const std::string& path, std::string_view bytes) {
+  const auto file = files.open(path, OpenMode::Create);
+  if (!file) return tl::unexpected(file.error());
+  WM_TRY((*file)->write_at(0, bytes));
+  return (*file)->sync();
+}
 
 FileSystem& real_file_system() {
   static RealFileSystem file_system;

@@ -2,6 +2,8 @@
 // here, so that a test can stand in for the kernel, record what was written and synced, lose what
 // was not, and let any call fail. Used by daemon/log alone.
 //
+// Wherever it says Io, it may be NoSpace where the kernel says so.
+//
 // Any thread; one File may be read by several threads, and be written by one at the same time.
 #pragma once
 
@@ -28,6 +30,8 @@ class File {
   virtual Status allocate(int64_t size) = 0;
   virtual Status truncate(int64_t size) = 0;
   virtual Result<int64_t> size() const = 0;
+  // The bytes need not stay in the page cache. A hint.
+  virtual void forget(int64_t /*begin*/, int64_t /*end*/) const {}
 };
 
 // Held as long as it lives.
@@ -56,6 +60,10 @@ class FileSystem {
   // Errors: Locked (at once, without waiting), Io.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
 };
+
+// Makes `path`, of `bytes`, on the medium but for its name, which a rename and a sync of the directory
+// follow. Errors: Io.
+Status make_whole_file(FileSystem& files, const std::string& path, std::string_view bytes);
 
 // The kernel's. Lives as long as the program.
 FileSystem& real_file_system();

@@ -1,5 +1,5 @@
-// The log itself (daemon/log/log.hpp): opening, the queue, and the writer thread that turns what is
-// queued into groups.
+// The log itself (daemon/log/log.hpp): the queue, and the writer thread that turns what is queued
+// into groups, shows them, and decides what a failure means.
 //
 // Why a thread of its own and not the callers' own writes: while one fdatasync runs, everything
 // that arrives gathers in the queue and shares the next one, so the slower the disk, the larger the
@@ -9,21 +9,24 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <limits>
 #include <optional>
 #include <span>
 #include <thread>
 #include <utility>
 
+#include "daemon/base/fail_point.hpp"
+#include "daemon/base/logging.hpp"
 #include "daemon/base/mutant.hpp"
 #include "daemon/base/thread.hpp"
 #include "daemon/log/catalog.hpp"
 #include "daemon/log/file.hpp"
+#include "daemon/log/group_writer.hpp"
 #include "daemon/log/mark.hpp"
+#include "daemon/log/opening.hpp"
 #include "daemon/log/reader.hpp"
-#include "daemon/log/recovery.hpp"
 #include "daemon/log/segment.hpp"
-#include "daemon/log/segment_maker.hpp"
 
 namespace wiremill {
 namespace {
@@ -32,117 +35,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kGroupBytesMax = 8 << 20;  // or one record
 constexpr size_t kRecordBytesMax = 1 << 30;
-constexpr int64_t kSegmentBytesMin = 8 << 10;
-
-// What opening found out, for the writer to go on from.
-struct LogStart {
-  std::unique_ptr<FileLock> lock;
-  std::vector<std::pair<uint64_t, int64_t>>
-      older;                   // segments' first sequences and bytes, ascending
-  std::unique_ptr<File> file;  // the newest segment; none yet where the maker has to make it
-  SegmentHeader header;
-  int64_t capacity = 0;
-  int64_t end = kSegmentHeaderBytes;
-  uint64_t next = 1;
-  uint64_t epoch = 1;
-  int64_t torn_bytes = 0;
-  std::vector<std::pair<uint64_t, uint64_t>> damaged;
-  std::vector<IndexEntry> index;
-};
-
-Status check(const LogOptions& options) {
-  if (options.name.empty() || options.name.size() > kLogNameBytesMax)
-    return fail(ErrorCode::Config, "a log's name has 1 to {} bytes, not \"{}\"", kLogNameBytesMax,
-                options.name);
-  if (options.segment_bytes < kSegmentBytesMin)
-    return fail(ErrorCode::Config, "segments of {} bytes are too small for the log {}; at least {}",
-                options.segment_bytes, options.directory, kSegmentBytesMin);
-  return {};
-}
-
-// The first sequences of the segments there, ascending. Removes what was left half made.
-Result<std::vector<uint64_t>> list_segments(FileSystem& files, const std::string& directory) {
-  const auto names = files.list(directory);
-  if (!names) return tl::unexpected(names.error());
-  std::vector<uint64_t> segments;
-  for (const std::string& name : *names) {
-    if (const auto first = parse_segment_file_name(name))
-      segments.push_back(*first);
-    else if (name.ends_with(".tmp"))
-      WM_TRY(files.remove(directory + '/' + name));
-  }
-  std::sort(segments.begin(), segments.end());
-  return segments;
-}
-
-// Locks the directory and recovers the newest segment.
-Result<LogStart> recover(FileSystem& files, const LogOptions& options) {
-  const std::string& directory = options.directory;
-  WM_TRY(files.make_directory(directory));
-  const size_t slash = directory.find_last_of('/');
-  WM_TRY(files.sync_directory(slash == std::string::npos ? "." : directory.substr(0, slash + 1)));
-
-  LogStart start;
-  auto lock = files.lock(directory + "/LOCK");
-  if (!lock && lock.error().code == ErrorCode::Locked)
-    return fail(ErrorCode::Locked, "the log in {} is held by another process", directory);
-  if (!lock) return tl::unexpected(lock.error());
-  start.lock = std::move(*lock);
-
-  const auto mark = read_mark(files, directory);
-  if (!mark) return tl::unexpected(mark.error());
-  auto segments = list_segments(files, directory);
-  if (!segments) return tl::unexpected(segments.error());
-  if (mark->has_value()) {
-    start.next = (*mark)->next;
-    start.epoch = (*mark)->epoch;
-  }
-
-  const bool fresh = segments->empty();
-  start.header = {.name = options.name, .first = start.next, .epoch = 0, .salt = random_salt()};
-  if (!fresh) {
-    const uint64_t newest = segments->back();
-    auto recovered = recover_segment(files, directory + '/' + segment_file_name(newest),
-                                     options.name, newest, *mark);
-    if (!recovered) return tl::unexpected(recovered.error());
-    segments->pop_back();
-    start.next = std::max(start.next, newest);
-    start.header.first = newest;
-    if (recovered->has_value()) {
-      RecoveredSegment& found = **recovered;
-      start.file = std::move(found.file);
-      start.header = std::move(found.header);
-      start.capacity = found.capacity;
-      start.end = found.end;
-      start.next = found.next;
-      start.epoch = std::max(start.epoch, found.epoch);
-      start.torn_bytes = found.torn_bytes;
-      start.damaged = std::move(found.damaged);
-      start.index = std::move(found.index);
-    }
-    for (const uint64_t first : *segments) {
-      const auto file = files.open(directory + '/' + segment_file_name(first), OpenMode::Read);
-      if (!file) return tl::unexpected(file.error());
-      const auto size = (*file)->size();
-      if (!size) return tl::unexpected(size.error());
-      start.older.emplace_back(first, *size);
-    }
-  }
-
-  // What was shown as durable before the crash may be gone, and its sequences are given out anew.
-  const bool acknowledged_before_sync = mark->has_value()
-                                            ? !(*mark)->clean && !(*mark)->always
-                                            : !fresh && options.durability != Durability::Always;
-  if (acknowledged_before_sync) ++start.epoch;
-  WM_TRY(write_mark(files, directory,
-                    {.clean = false,
-                     .always = options.durability == Durability::Always,
-                     .epoch = start.epoch,
-                     .next = start.next,
-                     .segment = 0,
-                     .end = 0}));
-  return start;
-}
+constexpr auto kSpaceRetryAfter = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -151,27 +44,18 @@ class Log::Impl {
   Impl(const LogOptions& options, FileSystem& files, LogStart start)
       : options_(options),
         files_(files),
-        epoch_(start.epoch),
+        epoch_(start.newest.epoch),
+        epoch_first_(start.epoch_first),
         torn_bytes_(start.torn_bytes),
         group_bytes_max_(std::min(kGroupBytesMax, options.segment_bytes - kSegmentHeaderBytes)),
         lock_(std::move(start.lock)),
-        catalog_(start.next - 1),
-        maker_(files, options.directory, options.segment_bytes),
-        durable_(start.next - 1),
-        next_(start.next),
-        file_(std::move(start.file)),
-        header_(std::move(start.header)),
-        capacity_(start.capacity),
-        end_(start.end),
-        synced_(start.end) {
-    for (const auto& [first, bytes] : start.older) catalog_.add(first, path_of(first), bytes);
-    if (file_) enlist_segment(start.index);
-    for (const auto& [first, last] : start.damaged)
-      for (uint64_t sequence = first; sequence <= last; ++sequence) catalog_.add_damaged(sequence);
-  }
+        catalog_(start.newest.next - 1),
+        durable_(start.newest.next - 1),
+        next_(start.newest.next),
+        writer_(files, options_, catalog_, enlist(std::move(start))) {}
 
   Status start() {
-    if (!file_) WM_TRY(make_segment(kSegmentHeaderBytes));
+    WM_TRY(writer_.begin());
     thread_ = std::thread([this] { run(); });
     return {};
   }
@@ -194,7 +78,8 @@ class Log::Impl {
     uint64_t sequence = 0;
     {
       const MutexLock lock(mutex_);
-      WM_TRY(health_);
+      if (!health_ && health_.error().code != ErrorCode::NoSpace)
+        return tl::unexpected(health_.error());
       if (queued_bytes_ > 0 && queued_bytes_ + bytes > options_.queue_bytes_max)
         return fail(ErrorCode::Busy, "{} bytes wait to be written to the log in {}", queued_bytes_,
                     options_.directory);
@@ -231,39 +116,53 @@ class Log::Impl {
     return health_;
   }
 
-  std::unique_ptr<LogReader::Impl> reader(uint64_t sequence) const {
-    return std::make_unique<LogReader::Impl>(files_, catalog_, options_.name, sequence);
+  std::unique_ptr<LogReader::Impl> reader(uint64_t sequence, Caching caching) const {
+    return std::make_unique<LogReader::Impl>(files_, catalog_, options_.name, sequence, caching);
   }
 
-  Status remove_below(uint64_t sequence) {
-    const auto paths = catalog_.take_below(sequence);
-    for (const std::string& path : paths) WM_TRY(files_.remove(path));
-    if (paths.empty()) return {};
+  Status remove_below(uint64_t sequence) WM_EXCLUDES(remove_mutex_) {
+    const MutexLock lock(remove_mutex_);
+    for (std::string& path : catalog_.take_below(sequence)) removable_.push_back(std::move(path));
+    if (removable_.empty()) return {};
+    fail_point("retention.before_remove");
+    // Oldest first, also after an error, so that what is left has no hole.
+    for (; !removable_.empty(); removable_.pop_front()) WM_TRY(files_.remove(removable_.front()));
+    fail_point("retention.removed");
     return files_.sync_directory(options_.directory);
   }
 
+  uint64_t first_within(uint64_t bytes) const { return catalog_.first_within(bytes); }
+
+  const std::string& directory() const { return options_.directory; }
+
   LogStatistics statistics() const WM_EXCLUDES(mutex_) {
-    LogStatistics result;
-    result.first = catalog_.first();
-    result.bytes = catalog_.bytes();
-    result.damaged_records = catalog_.damaged_records();
+    LogStatistics result = catalog_.statistics();
     result.durable = durable();
     result.epoch = epoch_;
+    result.epoch_first = epoch_first_;
     result.torn_bytes = static_cast<uint64_t>(torn_bytes_);
+    result.syncs = writer_.syncs();
     const MutexLock lock(mutex_);
     result.groups = groups_;
-    result.syncs = syncs_;
+    result.rewritten_groups = rewritten_groups_;
     return result;
   }
 
  private:
-  std::string path_of(uint64_t first) const {
-    return options_.directory + '/' + segment_file_name(first);
-  }
-
-  void enlist_segment(std::span<const IndexEntry> index) {
-    catalog_.add(header_.first, path_of(header_.first), end_);
-    catalog_.add_index(*catalog_.find(std::numeric_limits<uint64_t>::max()).segment, index);
+  // Leaves in `start` what is the writer's.
+  GroupWriterStart enlist(LogStart start) {
+    const auto path_of = [&](uint64_t first) {
+      return options_.directory + '/' + segment_file_name(first);
+    };
+    for (const auto& [first, bytes] : start.older) catalog_.add(first, path_of(first), bytes);
+    if (start.newest.file) {
+      const uint64_t first = start.newest.header.first;
+      catalog_.add(first, path_of(first), start.newest.end);
+      catalog_.add_index(*catalog_.find(std::numeric_limits<uint64_t>::max()).segment, start.index);
+    }
+    for (const auto& [first, last] : start.damaged)
+      for (uint64_t sequence = first; sequence <= last; ++sequence) catalog_.add_damaged(sequence);
+    return std::move(start.newest);
   }
 
   // The writer thread.
@@ -273,19 +172,21 @@ class Log::Impl {
     while (wait_for_work(payloads)) {
       Status written = write(payloads);
       payloads.clear();
-      if (written && sync_due()) written = sync();
+      if (written && sync_due()) written = writer_.sync();
       if (!written) turn_read_only(std::move(written).error());
+      if (idle() && writer_.vouch_due()) writer_.vouch();
     }
     Status ended = health();
-    if (ended && synced_ < end_) ended = sync();
-    if (ended)
+    if (ended && writer_.unsynced()) ended = writer_.sync();
+    if (ended && !writer_.spoilt())
       ended = write_mark(files_, options_.directory,
                          {.clean = true,
                           .always = options_.durability == Durability::Always,
                           .epoch = epoch_,
-                          .next = write_next_,
-                          .segment = header_.first,
-                          .end = end_});
+                          .next = writer_.next(),
+                          .segment = writer_.segment(),
+                          .end = writer_.end(),
+                          .epoch_first = epoch_first_});
     // Without the mark the next start recovers as after a crash, and loses nothing.
     if (!ended && health()) turn_read_only(std::move(ended).error());
   }
@@ -295,7 +196,7 @@ class Log::Impl {
     const MutexLock lock(mutex_);
     while (queue_.empty()) {
       if (stopping_) return false;
-      if (!health_ || options_.durability != Durability::Interval || synced_ == end_)
+      if (!health_ || options_.durability != Durability::Interval || !writer_.unsynced())
         work_.wait(mutex_);
       else if (!work_.wait_for(mutex_, next_sync_ - Clock::now()) || sync_due())
         return true;
@@ -304,8 +205,13 @@ class Log::Impl {
     return true;
   }
 
+  bool idle() const WM_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return health_ && queue_.empty() && !stopping_;
+  }
+
   bool sync_due() const {
-    return options_.durability == Durability::Interval && synced_ < end_ &&
+    return options_.durability == Durability::Interval && writer_.unsynced() &&
            Clock::now() >= next_sync_;
   }
 
@@ -327,50 +233,61 @@ class Log::Impl {
     return {};
   }
 
-  // Nothing of the group is published before all of it has gone well, so a group that failed may be
-  // written again elsewhere.
+  // A failed group is written once more, to a new segment; one for which there is no space, until
+  // there is. What was shown before it was synced cannot be written again: nobody has it any more.
   Status write_group(std::span<const std::string> payloads, int64_t bytes) {
-    if (end_ + bytes > capacity_) WM_TRY(roll(kSegmentHeaderBytes + bytes));
-    encode_group({.salt = header_.salt,
-                  .offset = end_,
-                  .synced_before = synced_,
-                  .epoch = epoch_,
-                  .first = write_next_,
-                  .bytes = bytes,
-                  .count = static_cast<uint32_t>(payloads.size())},
-                 payloads, group_);
-    WM_TRY(file_->write_at(end_, group_));
-    const IndexEntry place{.sequence = write_next_, .offset = end_};
-    if (synced_ == end_)
-      next_sync_ = Clock::now() + std::chrono::milliseconds(options_.sync_interval_ms);
-    end_ += bytes;
-    write_next_ += payloads.size();
-    if (options_.durability == Durability::Always) WM_TRY(sync());
-    publish(place, bytes - kGroupHeaderBytes);
-    if (end_ > capacity_ / 2) maker_.prepare();
-    if (group_.capacity() > static_cast<size_t>(2 * kGroupBytesMax)) std::string().swap(group_);
-    return {};
+    bool again = false, spoilt = false;
+    for (;;) {
+      Status written = try_group(payloads, bytes);
+      if (written) {
+        if (spoilt) count_rewritten();
+        return {};
+      }
+      spoilt |= writer_.spoilt();
+      const Error& error = written.error();
+      if (writer_.lost()) return written;
+      if (error.code == ErrorCode::NoSpace) {
+        if (!wait_for_space(error)) return written;
+        continue;
+      }
+      if (std::exchange(again, true)) return written;
+      log_warning(
+          "the group of {} records from sequence {} goes to a new segment of the log in {}: {}",
+          payloads.size(), writer_.next(), options_.directory, error.message);
+    }
   }
 
-  Status sync() WM_EXCLUDES(mutex_) {
-    WM_TRY(file_->sync());
-    synced_ = end_;
-    const MutexLock lock(mutex_);
-    ++syncs_;
+  Status try_group(std::span<const std::string> payloads, int64_t bytes) {
+    const bool sync_before = options_.durability == Durability::Always;
+    WM_TRY(writer_.put(payloads, bytes));
+    if (sync_before && !mutant("publish_before_sync")) WM_TRY(writer_.sync());
+    if (!writer_.unsynced())
+      next_sync_ = Clock::now() + std::chrono::milliseconds(options_.sync_interval_ms);
+    publish(writer_.keep(), bytes - kGroupHeaderBytes);
+    if (sync_before && mutant("publish_before_sync")) WM_TRY(writer_.sync());
     return {};
   }
 
   void publish(IndexEntry group, int64_t payload_bytes) WM_EXCLUDES(mutex_) {
-    const uint64_t durable = write_next_ - 1;
-    catalog_.publish(group, durable, end_);
+    const uint64_t durable = writer_.next() - 1;
+    catalog_.publish(group, durable, writer_.end());
+    bool had_no_space = false;
     {
       const MutexLock lock(mutex_);
       durable_.store(durable, std::memory_order_release);
       queued_bytes_ -= payload_bytes;
       ++groups_;
+      had_no_space = !health_;
+      health_ = {};
     }
+    if (had_no_space) log_info("there is space again for the log in {}", options_.directory);
     published_.notify_all();
     tell(durable);
+  }
+
+  void count_rewritten() WM_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    ++rewritten_groups_;
   }
 
   void tell(uint64_t durable) WM_EXCLUDES(listener_mutex_) {
@@ -378,37 +295,27 @@ class Log::Impl {
     if (listener_) listener_(durable);
   }
 
-  // Goes over to a new segment. The old one is synced whole and ends with its last group.
-  Status roll(int64_t bytes) {
-    if (synced_ < end_) WM_TRY(sync());
-    const std::unique_ptr<File> old = std::move(file_);
-    const int64_t old_end = end_;
-    const bool replaced = header_.first == write_next_;
-    header_ = {.name = options_.name, .first = write_next_, .epoch = epoch_, .salt = random_salt()};
-    WM_TRY(make_segment(bytes));
-    if (!replaced) WM_TRY(old->truncate(old_end));
-    return {};
+  // Waits before the next try. False: the log is being closed, and what waits is given up.
+  bool wait_for_space(const Error& error) WM_EXCLUDES(mutex_) {
+    const auto until = Clock::now() + kSpaceRetryAfter;
+    const MutexLock lock(mutex_);
+    if (health_) {
+      log_warning("nothing is written to the log in {} until there is space: {}",
+                  options_.directory, error.message);
+      health_ = tl::unexpected(error);
+      published_.notify_all();
+    }
+    while (!stopping_ && Clock::now() < until) work_.wait_for(mutex_, until - Clock::now());
+    return !stopping_;
   }
 
-  Status make_segment(int64_t bytes) {
-    header_.epoch = epoch_;
-    auto file = maker_.make(header_, bytes);
-    if (!file) return tl::unexpected(file.error());
-    file_ = std::move(*file);
-    capacity_ = std::max(bytes, options_.segment_bytes);
-    end_ = kSegmentHeaderBytes;
-    synced_ = end_;
-    enlist_segment({});
-    return {};
-  }
-
-  // A write or a sync failed. What the kernel makes of the pages is unknown from here on: a second
-  // sync that passes would prove nothing, so there is none.
   void turn_read_only(Error error) WM_EXCLUDES(mutex_) {
+    error.code = ErrorCode::Io;
+    error.message = fmt::format("the log in {} is read-only since a write failed: {}",
+                                options_.directory, error.message);
+    log_error("{}", error.message);
     {
       const MutexLock lock(mutex_);
-      error.message = fmt::format("the log in {} is read-only since a write failed: {}",
-                                  options_.directory, error.message);
       health_ = tl::unexpected(std::move(error));
       queue_.clear();
     }
@@ -420,13 +327,13 @@ class Log::Impl {
   const LogOptions options_;
   FileSystem& files_;
   const uint64_t epoch_;
+  const uint64_t epoch_first_;
   const int64_t torn_bytes_;
   const int64_t group_bytes_max_;
   const std::unique_ptr<FileLock> lock_;
 
   // These guard themselves.
   mutable Catalog catalog_;
-  SegmentMaker maker_;
   std::atomic<uint64_t> durable_;  // changes under mutex_
 
   mutable Mutex mutex_;
@@ -438,28 +345,24 @@ class Log::Impl {
   Status health_ WM_GUARDED_BY(mutex_);
   bool stopping_ WM_GUARDED_BY(mutex_) = false;
   uint64_t groups_ WM_GUARDED_BY(mutex_) = 0;
-  uint64_t syncs_ WM_GUARDED_BY(mutex_) = 0;
+  uint64_t rewritten_groups_ WM_GUARDED_BY(mutex_) = 0;
 
   Mutex listener_mutex_;
   std::function<void(uint64_t)> listener_ WM_GUARDED_BY(listener_mutex_);
 
+  Mutex remove_mutex_;
+  std::deque<std::string> removable_ WM_GUARDED_BY(remove_mutex_);  // paths out of the catalog
+
   // Owned by the writer thread.
-  std::unique_ptr<File> file_;
-  SegmentHeader header_;
-  int64_t capacity_;  // of file_
-  int64_t end_;       // of the last group
-  int64_t synced_;    // as far as file_ was synced
-  uint64_t write_next_ = durable_ + 1;
+  GroupWriter writer_;
   Clock::time_point next_sync_;
-  std::string group_;  // the bytes of the one being written
 
   std::thread thread_;
 };
 
 Result<std::unique_ptr<Log>> Log::open(const LogOptions& options) {
-  WM_TRY(check(options));
   FileSystem& files = options.files == nullptr ? real_file_system() : *options.files;
-  auto start = recover(files, options);
+  auto start = open_directory(files, options);
   if (!start) return tl::unexpected(start.error());
   auto impl = std::make_unique<Impl>(options, files, std::move(*start));
   WM_TRY(impl->start());
@@ -477,10 +380,12 @@ void Log::on_durable(std::function<void(uint64_t)> listener) {
 }
 Status Log::flush() { return impl_->flush(); }
 Status Log::health() const { return impl_->health(); }
-std::unique_ptr<LogReader> Log::reader(uint64_t sequence) const {
-  return std::unique_ptr<LogReader>(new LogReader(impl_->reader(sequence)));
+std::unique_ptr<LogReader> Log::reader(uint64_t sequence, Caching caching) const {
+  return std::unique_ptr<LogReader>(new LogReader(impl_->reader(sequence, caching)));
 }
 Status Log::remove_below(uint64_t sequence) { return impl_->remove_below(sequence); }
+uint64_t Log::first_within(uint64_t bytes) const { return impl_->first_within(bytes); }
+const std::string& Log::directory() const { return impl_->directory(); }
 LogStatistics Log::statistics() const { return impl_->statistics(); }
 
 }  // namespace wiremill

@@ -51,9 +51,13 @@ struct LogStatistics {
   uint64_t torn_bytes = 0;       // cut from the tail when the log was opened
   uint64_t damaged_records = 0;  // found so far
   uint64_t segments = 0;
+  uint64_t newest_segment = 1;    // its first sequence
   uint64_t epoch_first = 1;       // the first sequence that was given out in the present epoch
   uint64_t rewritten_groups = 0;  // groups whose write or sync failed and that a new segment took
 };
+
+// Whether what is read stays in the kernel's page cache, for others to find, or leaves it.
+enum class Caching { Keep, Leave };
 
 class LogReader;
 
@@ -63,7 +67,8 @@ class Log {
   // process holds the directory), Io, Config (options out of range), Unsupported (a format version
   // of the future), Damaged (a header that fits no format, or another log's).
   static Result<std::unique_ptr<Log>> open(const LogOptions& options);
-  // Syncs what was appended and marks a clean end.
+  // Syncs what was appended and marks a clean end. Does not wait for space: on a full disk what is
+  // not durable by now is given up.
   ~Log();
 
   // Queues a record and gives it the next sequence. Any thread; sequences are in the order of the
@@ -83,7 +88,7 @@ class Log {
   void on_durable(std::function<void(uint64_t)> listener);
 
   // Waits until everything appended so far is durable; the listener may hear of it a moment later.
-  // Errors: Io.
+  // Errors: Io; NoSpace, at once: all is kept and written when there is space.
   Status flush();
   // Ok; or NoSpace: nothing can be written until there is space, what waits is kept and the writer
   // tries again each second; or why the log is read-only for good (Io).
@@ -91,11 +96,14 @@ class Log {
 
   // A reader that begins at `sequence` (at the oldest kept one if that is larger). The log must
   // outlive it.
-  std::unique_ptr<LogReader> reader(uint64_t sequence) const;
+  std::unique_ptr<LogReader> reader(uint64_t sequence, Caching caching = Caching::Keep) const;
 
   // Removes whole segments all of whose records are below `sequence`; the newest segment stays.
-  // Errors: Io.
+  // Any thread. Errors: Io; what could not be removed is removed by a later call.
   Status remove_below(uint64_t sequence);
+  // Where the newest segments that together have at most `bytes` begin; the newest counts always.
+  uint64_t first_within(uint64_t bytes) const;
+  const std::string& directory() const;
 
   LogStatistics statistics() const;
 

@@ -256,6 +256,24 @@ TEST_F(LogTest, ReadsAnOlderSegmentWithoutItsHeader) {
   EXPECT_EQ(damaged(records).front(), second);
 }
 
+TEST_F(LogTest, TellsItsSegments) {
+  options_.segment_bytes = 8 << 10;
+  const auto log = open();
+  EXPECT_EQ(log->statistics().segments, 1U);
+  for (int i = 1; i <= 100; ++i) append(*log, std::string(500, '.'));
+  const LogStatistics all = log->statistics();
+  EXPECT_EQ(all.segments,
+            std::distance(std::filesystem::directory_iterator(options_.directory), {}) -
+                (std::filesystem::exists(options_.directory + "/next.tmp") ? 3 : 2));
+  EXPECT_TRUE(std::filesystem::exists(segment(all.newest_segment)));
+  EXPECT_EQ(log->first_within(all.bytes), 1U);
+  EXPECT_GT(log->first_within(all.bytes - 1), 1U);
+  EXPECT_EQ(log->first_within(0), all.newest_segment);
+  ASSERT_TRUE(log->remove_below(log->first_within(20'000)));
+  EXPECT_LE(log->statistics().bytes, 20'000U);
+  EXPECT_GT(log->statistics().bytes, 10'000U);
+}
+
 TEST_F(LogTest, RemakesANewestSegmentThatWasLeftHalfMade) {
   {
     const auto log = open();
@@ -369,9 +387,12 @@ TEST_F(LogTest, RaisesTheEpochOnlyAfterAnUncleanStartWithoutASync) {
   {
     const auto log = open();
     EXPECT_EQ(log->statistics().epoch, 2U);
+    EXPECT_EQ(log->statistics().epoch_first, 2U);
     EXPECT_EQ(read_all(*log).size(), 1U);
+    append(*log, "y");
   }
   EXPECT_EQ(open()->statistics().epoch, 2U);
+  EXPECT_EQ(open()->statistics().epoch_first, 2U);
 
   options_.durability = Durability::Always;
   options_.directory = root_ + "/always";
@@ -380,6 +401,27 @@ TEST_F(LogTest, RaisesTheEpochOnlyAfterAnUncleanStartWithoutASync) {
   copy_to(root_ + "/crashed-always");
   options_.directory = root_ + "/crashed-always";
   EXPECT_EQ(open()->statistics().epoch, 1U);
+}
+
+// As written before it told where the epoch began.
+TEST_F(LogTest, ReadsAShorterMark) {
+  {
+    const auto log = open();
+    append(*log, "x");
+    ASSERT_TRUE(log->append("y"));
+  }
+  const std::string mark = options_.directory + "/MARK";
+  ASSERT_EQ(std::filesystem::file_size(mark), 64U);
+  std::filesystem::resize_file(mark, 48);
+  // That it is read shows by what it alone says: sequences that the segments no longer hold.
+  std::filesystem::resize_file(segment(1), kSegmentHeaderBytes);
+  {
+    const auto log = open();
+    EXPECT_EQ(log->next(), 3U);
+    EXPECT_EQ(log->statistics().epoch_first, 1U);
+    EXPECT_EQ(log->statistics().damaged_records, 2U);
+  }
+  EXPECT_EQ(std::filesystem::file_size(mark), 64U);
 }
 
 TEST_F(LogTest, SyncsAtTheIntervalOnly) {

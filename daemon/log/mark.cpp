@@ -1,10 +1,14 @@
-// Reading and writing MARK: daemon/log/mark.hpp. 48 bytes, little-endian: magic "WMLOGMRK", flags
-// (1 clean, 2 always), CRC-32C of the other 44 bytes, epoch, next, segment, end.
+// Reading and writing MARK: daemon/log/mark.hpp. 64 bytes, little-endian: magic "WMLOGMRK", flags
+// (1 clean, 2 always), CRC-32C of the other 44 of the first 48 bytes, epoch, next, segment, end;
+// epoch_first, CRC-32C of all 56 bytes before it, zeros. The first 48 bytes were all there was once,
+// and are a whole MARK still: a shorter one tells no epoch_first, an older program reads no further.
 #include "daemon/log/mark.hpp"
 
+#include <cstddef>
 #include <cstring>
 #include <string_view>
 
+#include "daemon/base/fail_point.hpp"
 #include "daemon/base/hash.hpp"
 
 namespace wiremill {
@@ -20,8 +24,11 @@ struct Bytes {
   uint32_t crc;
   uint64_t epoch, next, segment;
   int64_t end;
+  uint64_t epoch_first;
+  uint32_t whole_crc;
+  uint32_t zeros;
 };
-static_assert(sizeof(Bytes) == 48);
+static_assert(sizeof(Bytes) == 64);
 
 std::string_view view_of(const Bytes& bytes) {
   return {reinterpret_cast<const char*>(&bytes), sizeof bytes};
@@ -29,7 +36,11 @@ std::string_view view_of(const Bytes& bytes) {
 
 uint32_t crc_of(Bytes bytes) {
   bytes.crc = 0;
-  return crc32c(view_of(bytes));
+  return crc32c(view_of(bytes).substr(0, offsetof(Bytes, epoch_first)));
+}
+
+uint32_t whole_crc_of(const Bytes& bytes) {
+  return crc32c(view_of(bytes).substr(0, offsetof(Bytes, whole_crc)));
 }
 
 }  // namespace
@@ -48,7 +59,10 @@ Result<std::optional<LogMark>> read_mark(FileSystem& files, const std::string& d
                  .epoch = bytes.epoch,
                  .next = bytes.next,
                  .segment = bytes.segment,
-                 .end = bytes.end};
+                 .end = bytes.end,
+                 .epoch_first = *got == sizeof bytes && bytes.whole_crc == whole_crc_of(bytes)
+                                    ? bytes.epoch_first
+                                    : 1};
 }
 
 Status write_mark(FileSystem& files, const std::string& directory, const LogMark& mark) {
@@ -58,15 +72,17 @@ Status write_mark(FileSystem& files, const std::string& directory, const LogMark
               .epoch = mark.epoch,
               .next = mark.next,
               .segment = mark.segment,
-              .end = mark.end};
+              .end = mark.end,
+              .epoch_first = mark.epoch_first,
+              .whole_crc = 0,
+              .zeros = 0};
   std::memcpy(bytes.magic, kMagic, sizeof bytes.magic);
   bytes.crc = crc_of(bytes);
+  bytes.whole_crc = whole_crc_of(bytes);
 
   const std::string temporary = directory + "/MARK.tmp";
-  const auto file = files.open(temporary, OpenMode::Create);
-  if (!file) return tl::unexpected(file.error());
-  WM_TRY((*file)->write_at(0, view_of(bytes)));
-  WM_TRY((*file)->sync());
+  WM_TRY(make_whole_file(files, temporary, view_of(bytes)));
+  fail_point("mark.before_rename");
   WM_TRY(files.rename(temporary, directory + "/MARK"));
   return files.sync_directory(directory);
 }

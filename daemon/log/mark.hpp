@@ -16,9 +16,10 @@ struct LogMark {
   bool clean = false;
   bool always = false;  // written under Durability::Always
   uint64_t epoch = 1;
-  uint64_t next = 1;     // every sequence below this one was given out
-  uint64_t segment = 0;  // clean: first sequence of the newest segment …
-  int64_t end = 0;       // … and where its synced records end
+  uint64_t next = 1;         // every sequence below this one was given out
+  uint64_t segment = 0;      // clean: first sequence of the newest segment …
+  int64_t end = 0;           // … and where its synced records end
+  uint64_t epoch_first = 1;  // the first sequence given out in this epoch; 1 where it is not known
 };
 
 // nullopt where there is none, or its checksum is wrong. Errors: Io.

@@ -41,8 +41,15 @@ Status LogReader::Impl::read(size_t records_max, size_t bytes_max, std::vector<L
       bytes += record->payload.size();
       out.push_back(std::move(*record));
     }
+    if (caching_ == Caching::Leave) forget();
   }
   return {};
+}
+
+// What was read leaves the page cache. What the kernel has read ahead stays for the next call.
+void LogReader::Impl::forget() {
+  file_->forget(forgotten_up_to_, walker_->offset());
+  forgotten_up_to_ = walker_->offset();
 }
 
 // Opens the segment and stands at the group that holds position_, or before it.
@@ -51,8 +58,11 @@ Status LogReader::Impl::enter(const SegmentPlace& place) {
   walker_.reset();
   ahead_.reset();
   searched_up_to_ = 0;
+  forgotten_up_to_ = 0;
   auto file = files_.open(place.segment->path, OpenMode::Read);
   if (!file) return tl::unexpected(file.error());
+  // So that the medium is read, not what the kernel remembers of it.
+  if (caching_ == Caching::Leave) (*file)->forget(0, place.end);
   const auto header =
       read_segment_header(**file, place.segment->path, log_name_, place.segment->first);
   // Without a header nothing in it is found, and all its records are reported as damaged.

@@ -16,10 +16,12 @@ namespace wiremill {
 
 class LogReader::Impl {
  public:
-  Impl(FileSystem& files, Catalog& catalog, std::string log_name, uint64_t position)
+  Impl(FileSystem& files, Catalog& catalog, std::string log_name, uint64_t position,
+       Caching caching)
       : files_(files),
         catalog_(catalog),
         log_name_(std::move(log_name)),
+        caching_(caching),
         position_(std::max(position, catalog.first())) {}
 
   Status read(size_t records_max, size_t bytes_max, std::vector<LogRecord>& out);
@@ -30,10 +32,12 @@ class LogReader::Impl {
   Result<IndexEntry> hop(const SegmentPlace& place, const File& file, uint64_t salt);
   Status find_next(int64_t end);
   Result<LogRecord> take(const SegmentPlace& place);
+  void forget();
 
   FileSystem& files_;
   Catalog& catalog_;
   const std::string log_name_;
+  const Caching caching_;
   uint64_t position_;
 
   std::shared_ptr<const Segment> segment_;  // the one entered
@@ -41,6 +45,7 @@ class LogReader::Impl {
   std::optional<SegmentWalker> walker_;
   std::optional<SegmentEntry> ahead_;  // the next whole record header, at or after position_
   int64_t searched_up_to_ = 0;         // no record header follows below this offset
+  int64_t forgotten_up_to_ = 0;        // has left the page cache
 };
 
 }  // namespace wiremill

@@ -16,6 +16,9 @@
 //       synced 4096  synced 9000  synced 9900       C is cut; a bad A or B is damage
 //
 // After a clean end MARK holds the end of the file as synced, so a bad last group is damage, too.
+// A writer that runs out of work says the same by an empty group behind the last one: the file ends
+// there, and the group whose bytes are to replace it counts only from its own header on. Behind a
+// promise made later an empty group is no end: an older program left it standing and wrote on.
 //
 // Two passes over at most one segment, from the page cache mostly: the first finds the promise, the
 // second finds what breaks it. What is kept above the promise may so far stand in the page cache
@@ -25,6 +28,7 @@
 
 #include <algorithm>
 
+#include "daemon/base/fail_point.hpp"
 #include "daemon/base/mutant.hpp"
 #include "daemon/log/walker.hpp"
 
@@ -41,6 +45,7 @@ struct Survey {
 };
 
 Result<Survey> survey(const File& file, const SegmentHeader& header, int64_t size) {
+  const bool ignore_promises = mutant("skip_high_water_mark");
   Survey result{.synced = kSegmentHeaderBytes, .epoch = header.epoch, .next = header.first};
   SegmentWalker walker(file, header.salt);
   walker.seek(kSegmentHeaderBytes, header.first);
@@ -51,7 +56,7 @@ Result<Survey> survey(const File& file, const SegmentHeader& header, int64_t siz
     if (entry->kind == Kind::Record)
       result.next = std::max(result.next, entry->record.sequence + 1);
     if (entry->kind != Kind::Group) continue;
-    result.synced = std::max(result.synced, entry->group.synced_before);
+    if (!ignore_promises) result.synced = std::max(result.synced, entry->group.synced_before);
     result.epoch = std::max(result.epoch, entry->group.epoch);
     result.next = std::max(result.next, entry->group.first + entry->group.count);
   }
@@ -71,7 +76,13 @@ class Judge {
       const auto entry = walker.next(size);
       if (!entry) return tl::unexpected(entry.error());
       switch (entry->kind) {
-        case Kind::Group: begin_group(*entry); break;
+        case Kind::Group:
+          torn = entry->group.count == 0 && entry->begin >= found_.synced;
+          if (torn)
+            end_at_empty_group(*entry);
+          else
+            begin_group(*entry);
+          break;
         case Kind::Record: {
           const auto payload = walker.payload(*entry);
           if (!payload) return tl::unexpected(payload.error());
@@ -104,6 +115,14 @@ class Judge {
     group_first_ = entry.group.first;
   }
 
+  // It stays as it is, and goes on vouching.
+  void end_at_empty_group(const SegmentEntry& entry) {
+    miss_up_to(entry.group.first);
+    into_.end = entry.begin;
+    into_.vouched_end = entry.end;
+    if (mutant("skip_sync_bookkeeping")) cut(group_begin_);
+  }
+
   void pass(uint64_t sequence) {
     miss_up_to(sequence);
     next_ = sequence + 1;
@@ -117,7 +136,7 @@ class Judge {
 
   // Answers whether the tail begins here. A damaged record's sequence shows by its absence.
   bool bad(int64_t begin, int64_t end) {
-    if (end <= found_.synced) return false;
+    if (end <= found_.synced && !mutant("cut_at_first_bad_record")) return false;
     cut(begin);
     return true;
   }
@@ -134,7 +153,7 @@ class Judge {
   // but nothing below the promise does.
   void cut(int64_t begin) {
     damage_reaches_end_ = begin < found_.synced;
-    into_.end = std::max(begin, found_.synced);
+    into_.end = mutant("cut_at_first_bad_record") ? begin : std::max(begin, found_.synced);
     if (group_begin_ < found_.synced || begin >= group_end_) return;
     into_.end = group_begin_;
     next_ = group_first_;
@@ -206,10 +225,13 @@ Result<std::optional<RecoveredSegment>> recover_segment(FileSystem& files, const
   result.epoch = found->epoch;
   WM_TRY(Judge(*found, mark ? mark->next : 1, result).walk(*size));
 
-  const auto torn = clear_tail(*result.file, result.end, *size);
+  fail_point("recovery.before_cut");
+  const int64_t tail = std::max(result.end, result.vouched_end);
+  const auto torn = clear_tail(*result.file, tail, *size);
   if (!torn) return tl::unexpected(torn.error());
   result.torn_bytes = *torn;
-  if (!clean) WM_TRY(rewrite(*result.file, found->synced, result.end));
+  fail_point("recovery.after_cut");
+  if (!clean) WM_TRY(rewrite(*result.file, found->synced, tail));
   if (!clean || *torn > 0) WM_TRY(result.file->sync());
   return result;
 }

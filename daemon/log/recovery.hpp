@@ -19,10 +19,11 @@ namespace wiremill {
 struct RecoveredSegment {
   std::unique_ptr<File> file;
   SegmentHeader header;
-  int64_t capacity = 0;  // of the file
-  int64_t end = 0;       // the next group goes here; everything below is on the medium
-  uint64_t next = 1;     // the sequence after the last one found
-  uint64_t epoch = 0;    // the highest found
+  int64_t capacity = 0;     // of the file
+  int64_t end = 0;          // the next group goes here; everything below is on the medium
+  int64_t vouched_end = 0;  // of the empty group that stands there, if one does
+  uint64_t next = 1;        // the sequence after the last one found
+  uint64_t epoch = 0;       // the highest found
   int64_t torn_bytes = 0;
   std::vector<std::pair<uint64_t, uint64_t>> damaged;  // sequences, first and last
   std::vector<IndexEntry> index;

@@ -15,9 +15,19 @@
 
 namespace wiremill {
 
+// Milliseconds from anywhere; tests stand in for it.
+class RetentionClock {
+ public:
+  virtual ~RetentionClock() = default;
+  virtual int64_t steady_ms() const = 0;
+  virtual int64_t wall_ms() const = 0;
+};
+
 struct RetentionOptions {
-  int64_t age_max_ms = 0;  // 0: no limit
-  int64_t bytes_max = 0;   // 0: no limit
+  int64_t age_max_ms = 0;                 // 0: no limit
+  int64_t bytes_max = 0;                  // 0: no limit
+  const RetentionClock* clock = nullptr;  // where not the system's
+  FileSystem* files = nullptr;            // where not the kernel's
 };
 
 class Retention {
@@ -29,7 +39,7 @@ class Retention {
   ~Retention();
 
   // Notes where the log stands, and removes whole segments that are past the limits and below
-  // `keep_from`. Answers the oldest sequence kept. Errors: Io.
+  // `keep_from`. Answers the oldest sequence kept. Errors: Io, NoSpace: what could be removed is.
   Result<uint64_t> run(uint64_t keep_from);
 
  private:

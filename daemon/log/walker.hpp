@@ -53,6 +53,7 @@ class SegmentWalker {
   // The next entry wholly below `limit`. After an End the walker stands where it stood, so that a
   // later call with a larger limit goes on. Errors: Io.
   Result<SegmentEntry> next(int64_t limit);
+  int64_t offset() const { return offset_; }  // where `next` looks next
   // The payload of the record that `next` has just answered; nullopt where its checksum is wrong.
   Result<std::optional<std::string_view>> payload(const SegmentEntry& entry);
 
