@@ -36,19 +36,23 @@ struct TextField {
   size_t bytes_max;
   std::string* (Document::*value)();
   const std::string& (Document::*shown)() const;
+  std::string_view DocumentFields::*in_place;
 };
 constexpr TextField kTextFields[] = {
-    {"id", Document::kIdFieldNumber, kIdBytesMax, &Document::mutable_id, &Document::id},
+    {"id", Document::kIdFieldNumber, kIdBytesMax, &Document::mutable_id, &Document::id,
+     &DocumentFields::id},
     {"source", Document::kSourceFieldNumber, kSourceBytesMax, &Document::mutable_source,
-     &Document::source},
-    {"uri", Document::kUriFieldNumber, kUriBytesMax, &Document::mutable_uri, &Document::uri},
+     &Document::source, &DocumentFields::source},
+    {"uri", Document::kUriFieldNumber, kUriBytesMax, &Document::mutable_uri, &Document::uri,
+     &DocumentFields::uri},
     {"title", Document::kTitleFieldNumber, kTitleBytesMax, &Document::mutable_title,
-     &Document::title},
-    {"body", Document::kBodyFieldNumber, kInputBytesMax, &Document::mutable_body, &Document::body},
+     &Document::title, &DocumentFields::title},
+    {"body", Document::kBodyFieldNumber, kInputBytesMax, &Document::mutable_body, &Document::body,
+     &DocumentFields::body},
     {"content_type", Document::kContentTypeFieldNumber, kContentTypeBytesMax,
-     &Document::mutable_content_type, &Document::content_type},
+     &Document::mutable_content_type, &Document::content_type, &DocumentFields::content_type},
     {"published", Document::kPublishedFieldNumber, kPublishedBytesMax, &Document::mutable_published,
-     &Document::published},
+     &Document::published, &DocumentFields::published},
 };
 
 const TextField* find_field(std::string_view name) {
@@ -285,6 +289,25 @@ Status set_attribute_entry(Document& document, std::string_view entry) {
   return set_attribute(document, parts[0], parts[1]);
 }
 
+Status not_in_place() { return tl::unexpected<Error>(Error{}); }
+
+bool needs_repair(std::string_view bytes) {
+  return bytes.find('\0') != bytes.npos || !text::is_valid(bytes);
+}
+
+bool read_in_place(std::string_view entry, std::pair<std::string_view, std::string_view>& into) {
+  unsigned seen = 0;
+  const auto read_part = [&](int number, std::optional<std::string_view> part) -> Status {
+    const unsigned bit = number == 1 || number == 2 ? 1U << number : 0;
+    if (!part || bit == 0 || (seen & bit) != 0 || needs_repair(*part)) return not_in_place();
+    seen |= bit;
+    (number == 1 ? into.first : into.second) = *part;
+    return {};
+  };
+  return read_fields(entry, read_part) &&
+         into.first.size() + into.second.size() <= kAttributeBytesMax;
+}
+
 }  // namespace
 
 Result<Document> document_from_json(std::string_view json) {
@@ -325,6 +348,45 @@ Result<Document> document_from_protobuf(std::string_view bytes) {
                             : set_text(document, *field, *value);
   }));
   return document;
+}
+
+std::optional<DocumentFields> fields_in_place(std::string_view bytes) {
+  if (bytes.size() > kInputBytesMax) return std::nullopt;
+  std::optional<DocumentFields> fields(std::in_place);
+  unsigned seen = 0;
+  const Status read =
+      read_fields(bytes, [&](int number, std::optional<std::string_view> value) -> Status {
+        if (!value) return not_in_place();
+        if (number == Document::kAttributesFieldNumber) {
+          if (fields->attributes.size() == kAttributesMax ||
+              !read_in_place(*value, fields->attributes.emplace_back()))
+            return not_in_place();
+          return {};
+        }
+        const TextField* field = find_field(number);
+        if (field == nullptr || (seen & 1U << number) != 0 || value->size() > field->bytes_max)
+          return not_in_place();
+        if (number != Document::kBodyFieldNumber && needs_repair(*value)) return not_in_place();
+        seen |= 1U << number;
+        (*fields).*field->in_place = *value;
+        return {};
+      });
+  if (!read || (!fields->published.empty() && !parse_time(fields->published))) return std::nullopt;
+  auto& attributes = fields->attributes;
+  std::ranges::sort(attributes);
+  const auto same_name = [](const auto& one, const auto& other) {
+    return one.first == other.first;
+  };
+  if (std::ranges::adjacent_find(attributes, same_name) != attributes.end()) return std::nullopt;
+  return fields;
+}
+
+DocumentFields fields_of(const Document& document) {
+  DocumentFields fields;
+  for (const TextField& field : kTextFields) fields.*field.in_place = (document.*field.shown)();
+  fields.attributes.assign(document.attributes().begin(), document.attributes().end());
+  std::ranges::sort(fields.attributes);
+  return fields;
 }
 
 std::string document_to_json(const Document& document) {

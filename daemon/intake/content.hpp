@@ -6,9 +6,10 @@
 
 #include "daemon/base/error.hpp"
 #include "daemon/base/hash.hpp"
-#include "wiremill/v1/document.pb.h"
 
 namespace wiremill {
+
+struct DocumentFields;
 
 enum class DocumentFormat { Unknown, Protobuf, Json };
 
@@ -16,9 +17,13 @@ enum class DocumentFormat { Unknown, Protobuf, Json };
 DocumentFormat document_format(std::string_view content_type);
 
 struct Content {
-  std::string bytes;  // the Document, serialised
-  std::string id;     // as submitted
-  Hash128 hash;       // over all that was submitted but the id
+  std::string id;  // as submitted
+  Hash128 hash;    // over all that was submitted but the id
+
+  // The Document, serialised: the frame itself where that can be read back, else what was made of it.
+  std::string_view bytes() const { return made.empty() ? frame : made; }
+  std::string_view frame;
+  std::string made{};
 };
 
 // What is wrong with a frame, and the id where it was found.
@@ -27,14 +32,14 @@ struct BadContent {
   std::string id;
 };
 
+// The frame must outlive the content.
 // Errors: TooLarge (the frame, or a field over its own limit); Malformed with the position;
 // Unsupported (Document.content_type is none of text/plain, text/html, application/xhtml+xml,
 // text/markdown).
 tl::expected<Content, BadContent> read_content(std::string_view frame, DocumentFormat format,
                                                size_t document_bytes_max);
 
-// The hash of the fields source, uri, title, body, content_type, published and attributes, each
-// preceded by its length, the attributes sorted by name.
-Hash128 content_hash(const v1::Document& document);
+// The hash of the fields source, uri, title, body, content_type, published and attributes.
+Hash128 content_hash(const DocumentFields& document);
 
 }  // namespace wiremill

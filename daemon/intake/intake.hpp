@@ -31,7 +31,7 @@ struct IntakeOptions {
   uint32_t retry_after_ms = 100;         // said with BUSY
   size_t clients_max = 4096;             // connections, and sessions, that are remembered
   int64_t idempotency_window_ms = 24 * 3600 * 1000;
-  uint64_t idempotency_documents_max = 2'000'000;
+  uint64_t idempotency_documents_max = 1'000'000;
 };
 
 // Counted where it happens, read from any thread.
@@ -39,6 +39,7 @@ struct IntakeCounters {
   static constexpr size_t kCodes = 12;  // Nack.Code
   std::atomic<uint64_t> accepted{0}, accepted_bytes{0};
   std::atomic<uint64_t> repeats{0};
+  std::atomic<uint64_t> retries{0};  // accepted by retry(), and counted there, too
   std::array<std::atomic<uint64_t>, kCodes> refused{};  // by Nack.Code, firehose included
   std::atomic<uint64_t> firehose_accepted{0}, firehose_dropped{0};
   std::atomic<uint64_t> replies_dropped{0};           // the peer did not read, or is gone
@@ -64,23 +65,31 @@ class Intake {
   // Drained when counters().waiting is 0. Any thread.
   void stop_accepting();
 
-  // While `why` is not empty, documents are refused with NO_SPACE and that message. Any thread.
+  // While `why` is not empty, documents are refused with NO_SPACE and that message; repeats of what
+  // is stored are still acknowledged. Any thread.
   void hold(std::string why);
 
-  // Takes a dead letter's IntakeRecord, serialised, once more: a new sequence with the same id and
-  // content, never judged as a repeat. `done` is told on the io thread: the sequence, once it is
-  // durable, or why not (Busy, NoSpace, Io). Any thread.
+  // Takes a dead letter's IntakeRecord, serialised, once more: a new sequence with the same client,
+  // id and content, never judged as a repeat; number 0, so that the client's own numbers go on
+  // without it. A client that sends the document again gets the newest such sequence and makes no
+  // new document, unless the id has come with other content since: then it keeps standing for that.
+  //
+  // `done` is told on the io thread (or by the destructor) the sequence, once it is durable, or why
+  // not: Malformed, Busy, NoSpace, Io, Unavailable (the daemon stops). Beyond 1024 requests that
+  // wait it is told Busy at once, on the calling thread. Any thread.
   void retry(uint64_t dead_sequence, std::string intake_record,
              std::function<void(Result<uint64_t>)> done);
-  // The sequence of the latest document with this id, where it is still remembered. `done` is told
-  // on the io thread. Any thread.
+  // The sequence of the latest document that was submitted with this id, where it is still
+  // remembered; it may not be durable yet. Told as with retry(), nullopt where a retry would be told
+  // Busy or Unavailable. Any thread.
   void find(std::string id, std::function<void(std::optional<uint64_t>)> done);
 
   // What became of each client's documents since the start, the busiest first, at most `clients_max`
-  // entries; firehose peers by their address. A copy, at most a second old. Any thread.
+  // entries: numbered clients by their name, senders of bare and firehose messages (and of numbered
+  // ones before HELLO, as bare) by their address. Any thread.
   struct ClientCounts {
     std::string client;
-    bool firehose = false;
+    bool firehose = false, bare = false;
     uint64_t accepted = 0, repeats = 0;
     std::array<uint64_t, IntakeCounters::kCodes> refused{};  // by Nack.Code
   };
@@ -89,7 +98,8 @@ class Intake {
   const IntakeCounters& counters() const;
   // Intake records above this one are needed at the next start: keep their segments. Any thread.
   uint64_t records_needed_above() const;
-  // Ok, or why the ledger is no longer written. Any thread.
+  // Ok, or why the ledger is not written at present: documents are refused with NO_SPACE or READ_ONLY
+  // until it is. Any thread.
   Status health() const;
 
  private:

@@ -5,14 +5,21 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
+#include <new>
 #include <vector>
+
+#include "daemon/base/fail_point.hpp"
+#include "daemon/base/logging.hpp"
 
 namespace wiremill {
 namespace {
 
-constexpr uint32_t kForgetEvery = 256;  // documents between two looks for old ids
-constexpr size_t kForgetAtOnce = 512;   // so that forgetting overtakes remembering
-constexpr std::string_view kTailKey = "tail";
+constexpr std::string_view kFormatKey = "format", kTailKey = "tail";
+constexpr std::string_view kFormat = "2";
+constexpr size_t kEntryBytes = 48;
+constexpr size_t kGroupEntries = 8192;
+// With each document that comes; so forgetting overtakes remembering.
+constexpr int kForgetAtOnce = 2;
 
 void append_u64(std::string& out, uint64_t value) {  // big-endian: keys sort by value
   for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
@@ -30,57 +37,81 @@ std::string u64_key(uint64_t value) {
   return key;
 }
 
-constexpr size_t kKnownBytes = 32;
-constexpr size_t kOrderBytes = 24;
-
-std::string encode(const Ledger::Known& known) {
-  std::string bytes;
-  append_u64(bytes, known.sequence);
-  append_u64(bytes, known.content.high);
-  append_u64(bytes, known.content.low);
-  append_u64(bytes, static_cast<uint64_t>(known.accepted_at_us));
-  return bytes;
+void append_entry(std::string& out, const IdTable::Entry& entry) {
+  for (const uint64_t value : {entry.id_high, entry.id_low, entry.content_high, entry.content_low,
+                               entry.sequence, static_cast<uint64_t>(entry.accepted_at_us)})
+    append_u64(out, value);
 }
 
-std::optional<Ledger::Known> decode(const std::optional<std::string>& bytes) {
-  if (!bytes || bytes->size() != kKnownBytes) return std::nullopt;
-  Ledger::Known known;
-  known.sequence = read_u64(*bytes, 0);
-  known.content = {.low = read_u64(*bytes, 16), .high = read_u64(*bytes, 8)};
-  known.accepted_at_us = static_cast<int64_t>(read_u64(*bytes, 24));
-  return known;
+IdTable::Entry read_entry(std::string_view bytes, size_t at) {
+  return {.id_low = read_u64(bytes, at + 8),
+          .id_high = read_u64(bytes, at),
+          .content_low = read_u64(bytes, at + 24),
+          .content_high = read_u64(bytes, at + 16),
+          .sequence = read_u64(bytes, at + 32),
+          .accepted_at_us = static_cast<int64_t>(read_u64(bytes, at + 40))};
+}
+
+std::optional<std::string> read_meta(const StateStore& store, std::string_view key) {
+  const std::array<std::string_view, 1> keys{key};
+  std::vector<std::optional<std::string>> values;
+  if (!store.get_many(store.space("meta"), keys, values)) return std::nullopt;
+  return values[0];
+}
+
+// Why a ledger cannot be used as it is; empty where it can.
+std::string why_anew(const StateStore& store, uint64_t durable) {
+  const uint64_t recovered = store.recovered_up_to();
+  if (recovered > durable)
+    return fmt::format("it knows documents up to {}, the intake log ends at {}", recovered,
+                       durable);
+  if (recovered > 0 && read_meta(store, kFormatKey) != kFormat) return "it has another format";
+  return "";
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Ledger>> Ledger::open(const LedgerOptions& options, uint64_t durable) {
-  const std::vector<std::string> spaces{"ids", "order", "sessions", "meta"};
+  const std::vector<std::string> spaces{"documents", "sessions", "meta"};
   auto store = StateStore::open(options.directory, spaces);
-  if (store && (*store)->recovered_up_to() > durable) {
-    store->reset();
-    std::error_code error;
-    std::filesystem::remove_all(options.directory, error);
-    if (error)
-      return fail(ErrorCode::Io, "cannot remove {}: {}", options.directory, error.message());
-    store = StateStore::open(options.directory, spaces);
+  if (store) {
+    if (const std::string why = why_anew(**store, durable); !why.empty()) {
+      log_warning("the ledger {} is begun anew, documents sent before are not known as repeats: {}",
+                  options.directory, why);
+      store->reset();
+      std::error_code error;
+      std::filesystem::remove_all(options.directory, error);
+      if (error)
+        return fail(ErrorCode::Io, "cannot remove {}: {}", options.directory, error.message());
+      store = StateStore::open(options.directory, spaces);
+    }
   }
   if (!store) return tl::unexpected<Error>(store.error());
-  return std::unique_ptr<Ledger>(new Ledger(options, std::move(*store)));
+  try {
+    const bool is_new = (*store)->recovered_up_to() == 0;
+    auto ledger = std::unique_ptr<Ledger>(new Ledger(options, std::move(*store), is_new));
+    WM_TRY(ledger->load());
+    ledger->thread_ = std::thread([raw = ledger.get()] { raw->run(); });
+    return ledger;
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::Config, "no memory for the ids of {} documents", options.documents_max);
+  }
 }
 
-Ledger::Ledger(const LedgerOptions& options, std::unique_ptr<StateStore> store)
+Ledger::Ledger(const LedgerOptions& options, std::unique_ptr<StateStore> store, bool is_new)
     : options_(options),
       store_(std::move(store)),
-      ids_(store_->space("ids")),
-      order_(store_->space("order")),
+      documents_(store_->space("documents")),
       sessions_(store_->space("sessions")),
       meta_(store_->space("meta")),
       recovered_up_to_(store_->recovered_up_to()),
+      ids_(options.documents_max),
       needed_above_(0) {
-  thread_ = std::thread([this] { run(); });
+  if (is_new) store_->write(meta_, kFormatKey, kFormat, 0);
 }
 
 Ledger::~Ledger() {
+  if (!thread_.joinable()) return;
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
@@ -89,12 +120,30 @@ Ledger::~Ledger() {
   thread_.join();
 }
 
+// Ids out of the window and beyond documents_max go the way of all others, and their groups with
+// them at the first hand-over.
+Status Ledger::load() {
+  Status damage;
+  WM_TRY(store_->scan(documents_, "", "", [&](std::string_view key, std::string_view value) {
+    if (key.size() != 8 || value.empty() || value.size() % kEntryBytes != 0) {
+      damage = fail(ErrorCode::Damaged,
+                    "the ledger {} holds an entry that is none; without the folder it is begun "
+                    "anew, and documents sent before are not known as repeats",
+                    options_.directory);
+      return false;
+    }
+    for (size_t at = 0; at < value.size(); at += kEntryBytes) ids_.add(read_entry(value, at));
+    groups_.push_back({read_u64(key, 0), ids_.end()});
+    return true;
+  }));
+  written_ = ids_.end();
+  return damage;
+}
+
 uint64_t Ledger::read_from() const {
-  const std::array<std::string_view, 1> keys{kTailKey};
-  std::vector<std::optional<std::string>> values;
   const uint64_t next = recovered_up_to_ + 1;
-  if (!store_->get_many(meta_, keys, values) || !values[0] || values[0]->size() != 8) return next;
-  return std::min(next, read_u64(*values[0], 0));
+  const std::optional<std::string> tail = read_meta(*store_, kTailKey);
+  return tail && tail->size() == 8 ? std::min(next, read_u64(*tail, 0)) : next;
 }
 
 Status Ledger::sessions(const std::function<void(std::string_view client, uint64_t session,
@@ -106,65 +155,25 @@ Status Ledger::sessions(const std::function<void(std::string_view client, uint64
   });
 }
 
-Result<std::optional<Ledger::Known>> Ledger::find(std::string_view id, int64_t now_us) const {
-  const std::string key = hash_key(hash128(id));
-  const std::array<std::string_view, 1> keys{key};
-  std::vector<std::optional<std::string>> values;
-  WM_TRY(store_->get_many(ids_, keys, values));
-  std::optional<Known> known = decode(values[0]);
-  if (known && known->accepted_at_us < now_us - options_.window_ms * 1000) known.reset();
-  return known;
+std::optional<Ledger::Known> Ledger::find(const Hash128& id, int64_t now_us) const {
+  const IdTable::Entry* entry = ids_.find(id);
+  if (entry == nullptr || entry->accepted_at_us < now_us - options_.window_ms * 1000)
+    return std::nullopt;
+  return Known{entry->sequence, entry->content(), entry->accepted_at_us};
 }
 
-Status Ledger::remember(std::string_view id, const Known& document) {
-  const std::string key = hash_key(hash128(id));
-  store_->write(ids_, key, encode(document), document.sequence);
-  std::string place = key;
-  append_u64(place, static_cast<uint64_t>(document.accepted_at_us));
-  store_->write(order_, u64_key(document.sequence), place, document.sequence);
-  if (until_forget_ > 0) {
-    --until_forget_;
-    return {};
-  }
-  until_forget_ = kForgetEvery;
-  return forget_old(document.sequence, document.accepted_at_us);
-}
-
-bool Ledger::is_due(uint64_t sequence, int64_t accepted_at_us, uint64_t newest,
-                    int64_t now_us) const {
-  return sequence + options_.documents_max <= newest ||
-         accepted_at_us < now_us - options_.window_ms * 1000;
-}
-
-// An id that came again stands in `order` twice; only its latest place may remove it.
-Status Ledger::forget_old(uint64_t sequence, int64_t now_us) {
-  if (!is_due(next_due_sequence_, next_due_accepted_at_us_, sequence, now_us)) return {};
-  struct Place {
-    std::string order_key, id_key;
-  };
-  std::vector<Place> due;
-  WM_TRY(store_->scan(order_, "", oldest_, [&](std::string_view key, std::string_view value) {
-    if (key.size() != 8 || value.size() != kOrderBytes) return false;
-    const auto accepted_at_us = static_cast<int64_t>(read_u64(value, 16));
-    next_due_sequence_ = read_u64(key, 0);
-    next_due_accepted_at_us_ = accepted_at_us;
-    if (!is_due(next_due_sequence_, accepted_at_us, sequence, now_us)) return false;
-    due.push_back({std::string(key), std::string(value.substr(0, 16))});
-    return due.size() < kForgetAtOnce;
-  }));
-  if (due.empty()) return {};
-  std::vector<std::string_view> keys;
-  for (const Place& place : due) keys.push_back(place.id_key);
-  std::vector<std::optional<std::string>> values;
-  WM_TRY(store_->get_many(ids_, keys, values));
-  for (size_t i = 0; i < due.size(); ++i) {
-    const std::optional<Known> known = decode(values[i]);
-    if (known && known->sequence == read_u64(due[i].order_key, 0))
-      store_->write(ids_, due[i].id_key, std::nullopt, sequence);
-    store_->write(order_, due[i].order_key, std::nullopt, sequence);
-  }
-  oldest_ = due.back().order_key;
-  return {};
+void Ledger::remember(const Hash128& id, const Known& document) {
+  const int64_t oldest_us = document.accepted_at_us - options_.window_ms * 1000;
+  for (int i = 0; i < kForgetAtOnce && ids_.begin() < ids_.end() &&
+                  ids_.at(ids_.begin()).accepted_at_us < oldest_us;
+       ++i)
+    ids_.forget_oldest();
+  ids_.add({.id_low = id.low,
+            .id_high = id.high,
+            .content_low = document.content.low,
+            .content_high = document.content.high,
+            .sequence = document.sequence,
+            .accepted_at_us = document.accepted_at_us});
 }
 
 void Ledger::set_session(std::string_view client, uint64_t session, std::optional<uint64_t> settled,
@@ -180,30 +189,62 @@ void Ledger::hand_over(uint64_t durable, uint64_t tail) {
   {
     const MutexLock lock(mutex_);
     if (durable == handed_over_) return;
+  }
+  write_documents(durable);
+  store_->write(meta_, kTailKey, u64_key(tail), durable);
+  {
+    const MutexLock lock(mutex_);
     handed_over_ = durable;
     tail_ = tail;
   }
-  store_->write(meta_, kTailKey, u64_key(tail), durable);
   condition_.notify_one();
+}
+
+void Ledger::write_documents(uint64_t durable) {
+  std::string group;
+  written_ = std::max(written_, ids_.begin());  // what was forgotten meanwhile
+  while (written_ < ids_.end() && ids_.at(written_).sequence <= durable) {
+    const uint64_t first_sequence = ids_.at(written_).sequence;
+    group.clear();
+    for (size_t count = 0;
+         count < kGroupEntries && written_ < ids_.end() && ids_.at(written_).sequence <= durable;
+         ++count)
+      append_entry(group, ids_.at(written_++));
+    store_->write(documents_, u64_key(first_sequence), group, durable);
+    groups_.push_back({first_sequence, written_});
+  }
+  for (; !groups_.empty() && groups_.front().end <= ids_.begin(); groups_.pop_front())
+    store_->write(documents_, u64_key(groups_.front().first_sequence), std::nullopt, durable);
 }
 
 Status Ledger::health() const {
   const MutexLock lock(mutex_);
-  if (failure_) return tl::unexpected<Error>(*failure_);
-  return {};
-}
-
-void Ledger::fail_with(Error error) {
-  const MutexLock lock(mutex_);
-  failure_ = std::move(error);
+  return health_;
 }
 
 void Ledger::run() {
   using std::chrono::steady_clock;
   set_thread_name("ledger");
   const std::chrono::milliseconds interval(options_.checkpoint_interval_ms);
+  const std::chrono::milliseconds retry_interval(options_.retry_interval_ms);
   uint64_t committed = recovered_up_to_, checkpointed = recovered_up_to_;
   auto next_checkpoint = steady_clock::now() + interval;
+  const auto write = [&](uint64_t target, uint64_t tail, bool stopping) -> Status {
+    if (target > committed) {
+      fail_point("ledger.commit.before");
+      WM_TRY(store_->commit(target));
+      committed = target;
+    }
+    if (committed > checkpointed && (stopping || steady_clock::now() >= next_checkpoint)) {
+      const Result<uint64_t> lasting = store_->checkpoint();
+      if (!lasting) return tl::unexpected<Error>(lasting.error());
+      fail_point("ledger.checkpoint.after");
+      checkpointed = committed;
+      needed_above_ = std::min(*lasting, tail == 0 ? 0 : tail - 1);
+      next_checkpoint = steady_clock::now() + interval;
+    }
+    return {};
+  };
   for (bool stopping = false; !stopping;) {
     uint64_t target = 0, tail = 0;
     {
@@ -215,17 +256,17 @@ void Ledger::run() {
       target = handed_over_;
       tail = tail_;
     }
-    if (target > committed) {
-      if (Status status = store_->commit(target); !status) return fail_with(status.error());
-      committed = target;
+    Status written = write(target, tail, stopping);
+    const MutexLock lock(mutex_);
+    if (written.has_value() != health_.has_value()) {
+      if (written)
+        log_info("the ledger {} is written again", options_.directory);
+      else
+        log_error("the ledger {} cannot be written: {}", options_.directory,
+                  written.error().message);
     }
-    if (committed > checkpointed && (stopping || steady_clock::now() >= next_checkpoint)) {
-      const Result<uint64_t> lasting = store_->checkpoint();
-      if (!lasting) return fail_with(lasting.error());
-      checkpointed = committed;
-      needed_above_ = std::min(*lasting, tail == 0 ? 0 : tail - 1);
-      next_checkpoint = steady_clock::now() + interval;
-    }
+    health_ = std::move(written);
+    if (!health_ && !stopping_) condition_.wait_for(mutex_, retry_interval);
   }
 }
 

@@ -2,23 +2,26 @@
 // sequence and the content hash of the latest, and how far every session had come. Used by the
 // intake alone.
 //
-// It is a StateStore of the intake's own beside the intake log. Entries carry the sequence of the
-// document that made them and are committed only when that is durable, so the ledger may be behind
-// the intake log, never ahead; at a start the intake reads the records above recovered_up_to() and
-// remembers them again.
+// Ids are looked up in memory (IdTable, which also says what that costs) and kept in a StateStore of
+// the intake's own beside the intake log, many of them in one entry. Entries carry the newest
+// sequence in them and are committed only when that is durable, so the ledger may be behind the
+// intake log, never ahead; at a start the intake reads the records above recovered_up_to() and
+// remembers them again. A start reads the whole store once: 1,000,000 ids in 0.1 s.
 //
 // Spaces:
-//   ids       hash128(id)                -> sequence, content hash, accepted_at
-//   order     sequence, big-endian       -> hash128(id), accepted_at   (what to forget first)
-//   sessions  session, client            -> last settled number
-//   meta      "tail"                     -> sequence of the first record that sessions want again
+//   documents  first sequence, big-endian -> the documents of one hand-over that had an id, each
+//              {hash128(id), content hash, sequence, accepted_at}; ascending
+//   sessions   session, client            -> last settled number
+//   meta       "format"                   -> of the above
+//              "tail"                     -> sequence of the first record that sessions want again
 //
 // Threads: everything on the io thread but committing and checkpoints, which the thread "ledger"
-// does behind it.
+// does behind it. Where those fail they are tried again each second; health() says so meanwhile.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -29,6 +32,7 @@
 #include "daemon/base/error.hpp"
 #include "daemon/base/hash.hpp"
 #include "daemon/base/thread.hpp"
+#include "daemon/intake/id_table.hpp"
 #include "daemon/plugin/state_store.hpp"
 
 namespace wiremill {
@@ -36,8 +40,9 @@ namespace wiremill {
 struct LedgerOptions {
   std::string directory;
   int64_t window_ms = 24 * 3600 * 1000;  // how long an id is known
-  uint64_t documents_max = 2'000'000;    // only ids of the newest so many documents are known
+  uint64_t documents_max = 1'000'000;    // ids of so many documents are known, the newest
   int64_t checkpoint_interval_ms = 10'000;
+  int64_t retry_interval_ms = 1'000;  // after a failed commit or checkpoint
 };
 
 class Ledger {
@@ -48,8 +53,9 @@ class Ledger {
     int64_t accepted_at_us = 0;
   };
 
-  // A ledger ahead of `durable` (the intake log lost its end: it was not synced always) is begun
-  // anew. Errors: Io, Locked, Damaged.
+  // Begun anew, with a warning: a ledger ahead of `durable` (the intake log lost its end: it was not
+  // synced always) and one of another format. Errors: Io, Locked, Damaged, and Config where memory
+  // does not suffice for documents_max.
   static Result<std::unique_ptr<Ledger>> open(const LedgerOptions& options, uint64_t durable);
   // Commits what was handed over, checkpoints, ends the thread.
   ~Ledger();
@@ -61,10 +67,10 @@ class Ledger {
   Status sessions(const std::function<void(std::string_view client, uint64_t session,
                                            uint64_t settled)>& visit) const;
 
-  // The latest document with this id, where it is inside the window. Errors: Io.
-  Result<std::optional<Known>> find(std::string_view id, int64_t now_us) const;
-  // Sequences ascend. Forgets a few of the oldest ids that are due. Errors: Io.
-  Status remember(std::string_view id, const Known& document);
+  // The latest document with this id, where it is inside the window.
+  std::optional<Known> find(const Hash128& id, int64_t now_us) const;
+  // Sequences and times ascend.
+  void remember(const Hash128& id, const Known& document);
 
   // How far a session had come when `durable` became durable; nullopt forgets it. `durable` never
   // descends.
@@ -75,27 +81,28 @@ class Ledger {
 
   // Intake records above this one are still needed at a start. Any thread.
   uint64_t needed_above() const { return needed_above_; }
-  // Ok, or why nothing is committed any more. Any thread.
+  // Ok, or why nothing is committed at present (NoSpace, Io). Any thread.
   Status health() const WM_EXCLUDES(mutex_);
 
  private:
-  Ledger(const LedgerOptions& options, std::unique_ptr<StateStore> store);
-  bool is_due(uint64_t sequence, int64_t accepted_at_us, uint64_t newest, int64_t now_us) const;
-  Status forget_old(uint64_t sequence, int64_t now_us);
+  Ledger(const LedgerOptions& options, std::unique_ptr<StateStore> store, bool is_new);
+  Status load();
+  void write_documents(uint64_t durable);
   void run() WM_EXCLUDES(mutex_);
-  void fail_with(Error error) WM_EXCLUDES(mutex_);
 
   const LedgerOptions options_;
   const std::unique_ptr<StateStore> store_;
-  const size_t ids_, order_, sessions_, meta_;
+  const size_t documents_, sessions_, meta_;
   const uint64_t recovered_up_to_;
 
   // The io thread's own.
-  std::string oldest_;         // `order` is empty below this key
-  uint32_t until_forget_ = 0;  // documents until the next look
-  // Whose id is forgotten next: a look before that one is due would find nothing. Zeros: look.
-  uint64_t next_due_sequence_ = 0;
-  int64_t next_due_accepted_at_us_ = 0;
+  IdTable ids_;
+  uint64_t written_ = 0;  // entries of ids_ below this number are in the store's hands
+  struct Group {
+    uint64_t first_sequence;  // its key
+    uint64_t end;             // number of the entry behind its last
+  };
+  std::deque<Group> groups_;  // in the store
 
   std::atomic<uint64_t> needed_above_;
 
@@ -104,7 +111,7 @@ class Ledger {
   uint64_t handed_over_ WM_GUARDED_BY(mutex_) = 0;
   uint64_t tail_ WM_GUARDED_BY(mutex_) = 0;
   bool stopping_ WM_GUARDED_BY(mutex_) = false;
-  std::optional<Error> failure_ WM_GUARDED_BY(mutex_);
+  Status health_ WM_GUARDED_BY(mutex_);
 
   std::thread thread_;
 };

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
+#include "daemon/base/error.hpp"
 #include "wiremill/v1/intake.pb.h"
 
 namespace wiremill {
@@ -19,8 +21,17 @@ struct Refusal {
   bool is_final() const;
 };
 
+// What a client is told of an error in its document or in the log.
+v1::Nack::Code nack_code(ErrorCode code);
+
 std::string encode_nack(const Refusal& refusal, uint64_t number);
 std::string encode_accepted(uint64_t sequence, const std::string& id, bool repeat);
+
+// Adds one entry to the encoded field Ack.accepted.
+void append_accepted(uint64_t sequence, std::string_view id, uint64_t number, bool repeat,
+                     std::string& accepted);
+// `accepted`: by append_accepted.
+std::string encode_ack(uint64_t durable_up_to, uint32_t credit, std::string_view accepted);
 
 // {"ack":{"sequence":17,"id":"…"}}
 std::string accepted_json(uint64_t sequence, const std::string& id);

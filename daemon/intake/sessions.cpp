@@ -48,8 +48,9 @@ Session& Sessions::session(std::string_view client, uint64_t session,
     return *found->second;
   }
   if (sessions_.size() >= clients_max_) {
-    const auto oldest = std::find_if(sessions_used_.rbegin(), sessions_used_.rend(),
-                                     [](const Session& other) { return other.waiting == 0; });
+    const auto oldest =
+        std::find_if(sessions_used_.rbegin(), sessions_used_.rend(),
+                     [](const Session& other) { return other.waiting == 0 && !other.ack_due; });
     if (oldest != sessions_used_.rend()) {
       if (Peer* peer = find_peer(oldest->peer); peer != nullptr && peer->session == &*oldest)
         peer->session = nullptr;
@@ -85,12 +86,19 @@ void Sessions::add_settlement(Session& session, Settlement settlement) {
   for (auto other = sessions_used_.rbegin();
        settlements_ > kSettlementsMax && other != sessions_used_.rend() && &*other != &session;
        ++other) {
-    settlements_ -= other->recent.size();
-    other->recent.clear();
+    for (auto& recent = other->recent; !recent.empty() && recent.front().number <= other->settled;
+         --settlements_)
+      recent.pop_front();
   }
 }
 
 const Settlement* Sessions::find_settlement(const Session& session, uint64_t number) {
+  // There are gaps only where a HELLO left numbers out.
+  if (!session.recent.empty() && number >= session.recent.front().number) {
+    const uint64_t place = number - session.recent.front().number;
+    if (place < session.recent.size() && session.recent[place].number == number)
+      return &session.recent[place];
+  }
   const auto found = std::lower_bound(
       session.recent.begin(), session.recent.end(), number,
       [](const Settlement& settlement, uint64_t wanted) { return settlement.number < wanted; });

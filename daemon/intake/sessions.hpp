@@ -6,23 +6,24 @@
 #include <cstdint>
 #include <deque>
 #include <list>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "daemon/base/hash.hpp"
-#include "wiremill/v1/intake.pb.h"
 
 namespace wiremill {
+
+struct ClientTally;
 
 // What became of a number, for as long as its client may ask again.
 struct Settlement {
   uint64_t number = 0;
   uint64_t sequence = 0;
   Hash128 content{};  // of the document and its id
-  std::string id{};
+  std::string id{};   // as submitted
   bool repeat = false;
   bool refused = false;
 };
@@ -36,15 +37,18 @@ struct Session {
   size_t waiting = 0;             // numbers between settled and expected
   std::string peer;               // where it is answered; empty: nowhere at present
   std::deque<Settlement> recent;  // ascending by number
-  v1::Ack ack;                    // collected during a turn
+  std::string accepted;           // for the next acknowledgement, see append_accepted()
+  uint32_t covered = 0;           // numbers that it newly covers
   bool ack_due = false;
+  std::shared_ptr<ClientTally> tally;
 };
 
 struct Peer {
-  Session* session = nullptr;    // since its HELLO
-  bool envelope = false;         // its HELLO came with an empty first frame
-  size_t waiting = 0;            // bare messages without an answer yet
-  uint32_t* busy_run = nullptr;  // counts the BUSY answers that end its queue
+  Session* session = nullptr;          // since its HELLO
+  bool envelope = false;               // its HELLO came with an empty first frame
+  size_t waiting = 0;                  // bare messages without an answer yet
+  uint32_t* busy_run = nullptr;        // counts the BUSY answers that end its queue
+  std::shared_ptr<ClientTally> tally;  // of what it sends outside a session
 };
 
 class Sessions {
@@ -60,7 +64,7 @@ class Sessions {
   size_t peers() const { return peers_.size(); }
 
   // Finds or makes it and marks it as used. Where that makes too many, one without waiting numbers
-  // is moved to `forgotten`.
+  // and without an acknowledgement due is moved to `forgotten`.
   Session& session(std::string_view client, uint64_t session, std::vector<Session>& forgotten);
   // The session answers to this connection from now on, and to no other.
   void attach(Session& session, std::string_view routing_id);
