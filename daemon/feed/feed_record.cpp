@@ -6,8 +6,17 @@
 namespace wiremill {
 namespace {
 
-zmq::message_t message_of(std::string_view bytes) {
-  return zmq::message_t(bytes.data(), bytes.size());
+struct HeldResult {
+  std::shared_ptr<const std::string> result;
+  BytesHeld held;
+  std::atomic<bool> complete{false};  // shows ThreadSanitizer the order that libzmq keeps
+};
+
+// On whatever thread ZeroMQ lets go of the frame.
+void let_go(void*, void* hint) {
+  const std::unique_ptr<HeldResult> holder(static_cast<HeldResult*>(hint));
+  WM_INVARIANT(holder->complete.load(std::memory_order_acquire));
+  holder->held->fetch_sub(static_cast<int64_t>(holder->result->size()), std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -23,7 +32,7 @@ FeedRecord read_feed_record(const LogRecord& stored, uint64_t epoch) {
     record.header.set_status(static_cast<v1::Result::Status>(parsed.status()));
     record.topic = std::move(*parsed.mutable_topic());
     record.accepted_at_us = parsed.accepted_at_us();
-    record.result = message_of(parsed.result());
+    record.result = std::make_shared<const std::string>(std::move(*parsed.mutable_result()));
     return record;
   }
   v1::Result lost;
@@ -34,20 +43,25 @@ FeedRecord read_feed_record(const LogRecord& stored, uint64_t epoch) {
   lost.mutable_failure()->set_message("the record of this result is damaged on disk");
   record.header.set_status(v1::Result::DEAD);
   record.topic = "und//";
-  record.result = message_of(lost.SerializeAsString());
+  record.result = std::make_shared<const std::string>(lost.SerializeAsString());
   return record;
 }
 
-Result<size_t> read_feed_records(LogReader& reader, size_t records_max, size_t bytes_max,
-                                 uint64_t epoch, std::deque<FeedRecord>& out) {
+Status read_feed_records(LogReader& reader, size_t records_max, size_t bytes_max, uint64_t epoch,
+                         std::deque<FeedRecord>& out) {
   std::vector<LogRecord> records;
   WM_TRY(reader.read(records_max, bytes_max, records));
-  size_t bytes = 0;
-  for (const LogRecord& record : records) {
-    bytes += record.payload.size();
-    out.push_back(read_feed_record(record, epoch));
-  }
-  return bytes;
+  for (const LogRecord& record : records) out.push_back(read_feed_record(record, epoch));
+  return {};
+}
+
+zmq::message_t result_frame(const FeedRecord& record, const BytesHeld& held) {
+  auto* holder = new HeldResult{record.result, held};
+  held->fetch_add(static_cast<int64_t>(record.result->size()), std::memory_order_relaxed);
+  holder->complete.store(true, std::memory_order_release);
+  // ZeroMQ wants a pointer to bytes that it could write to; it does not.
+  return zmq::message_t(const_cast<char*>(record.result->data()), record.result->size(), let_go,
+                        holder);
 }
 
 }  // namespace wiremill

@@ -94,12 +94,14 @@ IntakeOptions intake_options(const Config& config, const std::string& state_dir)
   return options;
 }
 
-FeedOptions feed_options(const Config& config) {
+FeedOptions feed_options(const Config& config, const std::string& state_dir) {
   FeedOptions options;
   options.endpoint = config.feed.endpoint;
   options.replay_endpoint = config.replay.endpoint;
   options.heartbeat_ms = config.feed.heartbeat_ms;
   options.subscribers_max = config.replay.subscribers_max;
+  options.cursors_directory = state_dir + "/cursors";
+  options.cursors_max = config.replay.cursors_max;
   return options;
 }
 
@@ -157,7 +159,7 @@ class Daemon::Impl {
     note(take(SocketLoop::make(), loop_));
     if (!errors.empty()) return;
     note(take(Intake::open(intake_options(config_, state_dir), *loop_, *intake_log_), intake_));
-    note(take(Feed::open(feed_options(config_), *loop_, *results_), feed_));
+    note(take(Feed::open(feed_options(config_, state_dir), *loop_, *results_), feed_));
   }
 
   Status start() {

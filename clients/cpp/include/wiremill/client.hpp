@@ -70,25 +70,15 @@ class IntakeClient {
   std::unique_ptr<Impl> impl_;
 };
 
-struct ReplayClientOptions {
-  enum class From { First, Sequence, Time, Live };
-  std::string endpoint = "tcp://127.0.0.1:5752";
-  From from = From::Live;
-  uint64_t sequence = 1;            // From::Sequence: the first one wanted
-  int64_t time_us = 0;              // From::Time: the first accepted at or after
-  std::vector<std::string> topics;  // prefixes of "<language>/<source>/"; none: everything
-  bool follow = true;               // go on past the newest result
-  uint32_t credit = 1000;           // results that may be under way
-  // Nothing heard for so long: the client fetches anew. The daemon is heard each second.
-  std::chrono::milliseconds silence{10'000};
-};
-
 struct ReplayEvent {
   enum class Kind {
     Result,
-    Head,    // everything up to `sequence` was seen; the last event where `follow` is false
-    Lagged,  // results `lagged_from` to `lagged_to` are no longer kept
-    Error,   // refused: `code`, `message`; nothing more comes
+    Head,       // everything up to `sequence` was seen; the last event where `follow` is false
+    Lagged,     // results `lagged_from` to `lagged_to` are no longer kept
+    Rewound,    // what stood from `sequence` on was lost by the log; it goes on there, in `epoch`
+    Committed,  // the cursor is at {epoch, sequence}, on the daemon's disk
+    CommitRefused,  // `code`, `message`; results go on, and a later commit may be taken
+    Error,          // refused: `code`, `message`; nothing more comes
   };
   enum class Status { Unspecified, Processed, Dropped, Dead };
   Kind kind = Kind::Result;
@@ -102,18 +92,57 @@ struct ReplayEvent {
   std::string code, message;
 };
 
+struct ReplayClientOptions {
+  enum class From { First, Sequence, Time, Live, Cursor };
+  std::string endpoint = "tcp://127.0.0.1:5752";
+  From from = From::Live;
+  uint64_t sequence = 1;  // From::Sequence: the first one wanted
+  int64_t time_us = 0;    // From::Time: the first accepted at or after
+  // From::Cursor: behind the cursor of this name, a new one begins with the oldest result kept.
+  // commit() moves it, with any `from`.
+  std::string cursor;
+  // Filters; a result passes that fits each one given.
+  std::vector<std::string> topics;     // prefixes of "<language>/<source>/"
+  std::vector<std::string> sources;    // exactly so
+  std::vector<std::string> languages;  // codes as in topics: "en", "und"
+  std::vector<ReplayEvent::Status> statuses;
+  bool follow = true;      // go on past the newest result
+  uint32_t credit = 1000;  // results that may be under way
+  // Nothing heard for so long: the client fetches anew. The daemon is heard each second.
+  std::chrono::milliseconds silence{10'000};
+};
+
 // Results from the log, in order, without gap or repeat.
+//
+// With a cursor a consumer lives through its own end, too: it commits what it is done with, and the
+// next one of that name goes on behind it. What was shown and not committed comes again.
 class ReplayClient {
  public:
+  struct Place {
+    uint64_t epoch = 0, sequence = 0;
+    friend bool operator==(const Place&, const Place&) = default;
+  };
+
+  // Null where the options are wrong; `error` says why.
   static std::unique_ptr<ReplayClient> connect(const ReplayClientOptions& options,
                                                std::string& error);
   ~ReplayClient();
 
   // Waits for the next event; false when the time is over, and at once after the last event.
   bool poll(std::chrono::milliseconds timeout, ReplayEvent& event);
-  // The last event was seen.
+  // The last event was seen, apart from what a commit under way will bring.
   bool done() const;
   std::optional<std::chrono::milliseconds> disconnected_for() const;
+
+  // How far the events went: every result up to here that passes the filters was given out by
+  // poll(), the last event included. Moves on without an event where the filters let nothing pass.
+  // Epoch 0: nothing is known yet.
+  Place position() const;
+
+  // Says that everything up to `sequence` is done with. The commit goes out at once or with the next
+  // poll(), again after a break, one at a time: of those that wait only the newest is sent. poll()
+  // brings Committed or CommitRefused.
+  void commit(uint64_t epoch, uint64_t sequence);
 
  private:
   class Impl;
