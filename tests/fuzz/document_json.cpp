@@ -42,8 +42,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   expect_limits(*document);
   const auto stored = read_content(json, DocumentFormat::Json, size);
   if (stored) {
-    WM_INVARIANT(stored->hash == content_hash(*document) && stored->id == document->id());
-    const auto again = read_content(stored->bytes, DocumentFormat::Protobuf, stored->bytes.size());
+    WM_INVARIANT(stored->hash == content_hash(fields_of(*document)) &&
+                 stored->id == document->id());
+    const auto again = read_content(stored->bytes(), DocumentFormat::Protobuf, size * 4);
     WM_INVARIANT(again && again->hash == stored->hash && again->id == stored->id);
   }
   const std::string printed = document_to_json(*document);

@@ -40,6 +40,10 @@ class LogFiles {
   static uint64_t number(const Command& command, size_t index) {
     return command.byte(2 * index) | static_cast<uint64_t>(command.byte(2 * index + 1)) << 8;
   }
+  // Each sequence that is missing is a record to report; so that there are not many of them.
+  static uint64_t sequence(const Command& command, size_t index) {
+    return number(command, index) & 0x3ff;
+  }
 
   void begin(uint64_t first, std::string bytes) {
     store();
@@ -73,9 +77,10 @@ class LogFiles {
                          {.clean = (command.byte(8) & 1) != 0,
                           .always = (command.byte(8) & 2) != 0,
                           .epoch = number(command, 0),
-                          .next = number(command, 1),
-                          .segment = number(command, 2),
-                          .end = static_cast<int64_t>(number(command, 3))});
+                          .next = sequence(command, 1),
+                          .segment = sequence(command, 2),
+                          .end = static_cast<int64_t>(number(command, 3)),
+                          .epoch_first = sequence(command, 5)});
         return;
       default: return;
     }
@@ -103,14 +108,13 @@ class LogFiles {
 
   // docs/log-format.md says which field stands where.
   void add_header(const Command& command) {
-    const auto count = static_cast<uint32_t>(number(command, 4));
     const uint64_t fields[] = {kSalt,
                                segment_.size(),
-                               number(command, 0),
-                               number(command, 1),
-                               number(command, 2),
-                               number(command, 3),
-                               count};
+                               number(command, 0),     // synced before
+                               number(command, 1),     // epoch
+                               sequence(command, 2),   // first
+                               number(command, 3),     // bytes
+                               sequence(command, 4)};  // records
     std::string header(8, '\0');
     header.append(reinterpret_cast<const char*>(fields), sizeof fields);
     const uint32_t crc = crc32c(std::string_view(header).substr(8));

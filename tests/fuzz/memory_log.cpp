@@ -44,7 +44,7 @@ Status Log::health() const {
   return {};
 }
 
-std::unique_ptr<LogReader> Log::reader(uint64_t sequence) const {
+std::unique_ptr<LogReader> Log::reader(uint64_t sequence, Caching) const {
   return std::unique_ptr<LogReader>(new LogReader(std::make_unique<LogReader::Impl>(sequence)));
 }
 
@@ -52,6 +52,8 @@ Status Log::remove_below(uint64_t sequence) {
   memory_log.first = std::clamp(sequence, memory_log.first, memory_log.durable + 1);
   return {};
 }
+
+uint64_t Log::first_within(uint64_t) const { return memory_log.first; }
 
 LogStatistics Log::statistics() const {
   LogStatistics result;

@@ -3,8 +3,9 @@
 //   M p bytes     connection p sends WM1 and this ReplayRequest
 //   Q p bytes     connection p sends one frame: this
 //   F p s c f     connection p fetches from s with credit c; f: bit 0 follow, bit 1 only English,
-//                 bit 2 by time, bit 3 live
+//                 bit 2 by time, bit 3 live, bit 4 from the cursor, bit 5 in epoch 1
 //   C p n         connection p grants n more
+//   O p n e       connection p commits n in epoch e
 //   A t bytes     a result of topic t (0: en/a/, 1: de/b/) becomes durable with these bytes in it
 //   D             a damaged one does        G bytes  one that is no ResultRecord does
 //   K n           retention removes results below n
@@ -20,6 +21,7 @@
 #include <set>
 #include <string>
 
+#include "daemon/feed/cursor_store.hpp"
 #include "daemon/feed/feed.hpp"
 #include "tests/fuzz/memory_log.hpp"
 #include "tests/fuzz/script.hpp"
@@ -55,6 +57,14 @@ class ReplayScript {
         request(peer, credit.SerializeAsString());
         break;
       }
+      case 'O': {
+        v1::ReplayRequest commit;
+        commit.mutable_commit()->set_cursor("work");
+        commit.mutable_commit()->set_sequence(command.byte(1));
+        commit.mutable_commit()->set_epoch(command.byte(2));
+        request(peer, commit.SerializeAsString());
+        break;
+      }
       case 'A': append((command.byte(0) & 1) == 0, command.behind(1)); break;
       case 'D': store({}, true); break;
       case 'G': store(std::string(command.argument), false); break;
@@ -83,6 +93,8 @@ class ReplayScript {
     fetch.set_sequence(command.byte(1));
     if ((flags & 4) != 0) fetch.set_time_us(command.byte(1));
     if ((flags & 8) != 0) fetch.set_live(true);
+    if ((flags & 16) != 0) fetch.set_cursor("work");
+    if ((flags & 32) != 0) fetch.set_epoch(1);
     fetch.set_credit(command.byte(2));
     fetch.set_follow((flags & 1) != 0);
     if ((flags & 2) != 0) fetch.add_topic_prefixes("en/");
@@ -134,6 +146,8 @@ class ReplayScript {
     WM_INVARIANT(frames[1].to_string_view() == "WM1");
     WM_INVARIANT(reply.ParseFromArray(frames[2].data(), static_cast<int>(frames[2].size())));
     WM_INVARIANT(reply.has_item() == (frames.size() == 4));
+    if (reply.has_rewound()) streams_[peer].position = reply.rewound().sequence() - 1;
+    if (reply.has_committed()) WM_INVARIANT(reply.committed().sequence() <= memory_log.durable);
     if (reply.has_head()) WM_INVARIANT(reply.head().sequence() <= memory_log.durable);
     if (reply.has_lagged()) {
       WM_INVARIANT(reply.lagged().from() <= reply.lagged().to());

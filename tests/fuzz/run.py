@@ -30,7 +30,7 @@ def fuzz(target, program, folder, seconds, merge):
     committed = HERE / "corpus" / target
     with open(folder / f"{target}.log", "w", errors="replace") as log:
         process = subprocess.Popen(
-            [program, *limits, f"-max_total_time={seconds}", "-print_final_stats=1",
+            [program, *limits, f"-max_total_time={seconds}", "-print_final_stats=1", "-entropic=0",
              f"-dict={HERE / 'dictionaries' / target}.dict", corpus, committed],
             stdout=log, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
