@@ -6,9 +6,14 @@
 
 namespace wiremill::cli {
 
+void add_log(CLI::App& app, int& exit_code);
 void add_run(CLI::App& app, int& exit_code);
 void add_push(CLI::App& app, int& exit_code);
 void add_tail(CLI::App& app, int& exit_code);
+void add_status(CLI::App& app, int& exit_code);
+void add_show(CLI::App& app, int& exit_code);
+void add_dead(CLI::App& app, int& exit_code);
+void add_cursor(CLI::App& app, int& exit_code);
 void add_validate(CLI::App& app, int& exit_code);
 
 }  // namespace wiremill::cli

@@ -5,7 +5,8 @@
 
 int main(int argc, char** argv) {
   CLI::App app{
-      "wiremill: push documents to a Wiremill daemon, follow its results, or run its stages here.",
+      "wiremill: push documents to a Wiremill daemon, follow its results, see how it is, or "
+      "run its stages here.",
       "wiremill"};
   app.set_version_flag("--version", WIREMILL_VERSION);
   app.get_formatter()->column_width(34);
@@ -14,13 +15,20 @@ int main(int argc, char** argv) {
       "  wiremill run article.html                      what the stages make of one file\n"
       "  wiremill push --source example.org *.html      hand files to the daemon\n"
       "  wiremill tail --since first --format json      every result since the beginning\n"
+      "  wiremill status                                how the daemon is\n"
+      "  wiremill dead list                             what a stage could not take\n"
       "`wiremill COMMAND --help` has more.\n"
       "Exit codes: 0 done, 64 usage, 65 some document was refused, 69 no daemon, 70 internal,\n"
       "74 input or output failed, 78 wrong configuration.");
   int exit_code = 0;
+  wiremill::cli::add_log(app, exit_code);
   wiremill::cli::add_run(app, exit_code);
   wiremill::cli::add_push(app, exit_code);
   wiremill::cli::add_tail(app, exit_code);
+  wiremill::cli::add_status(app, exit_code);
+  wiremill::cli::add_show(app, exit_code);
+  wiremill::cli::add_dead(app, exit_code);
+  wiremill::cli::add_cursor(app, exit_code);
   wiremill::cli::add_validate(app, exit_code);
   wiremill::cli::prepare_signals();
   try {

@@ -47,7 +47,8 @@ void prepare_signals() {
 bool interrupted() { return g_interrupted != 0; }
 
 Style::Style() {
-  if (isatty(STDOUT_FILENO) == 0) return;
+  terminal_ = isatty(STDOUT_FILENO) != 0;
+  if (!terminal_) return;
   const char* no_color = std::getenv("NO_COLOR");
   colour_ = no_color == nullptr || *no_color == '\0';
   winsize size{};

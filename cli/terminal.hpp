@@ -27,12 +27,13 @@ class Style {
   std::string green(std::string_view text) const { return paint("32", text); }
   std::string yellow(std::string_view text) const { return paint("33", text); }
   std::string cyan(std::string_view text) const { return paint("36", text); }
+  bool terminal() const { return terminal_; }
   // Columns of the terminal; 100 where there is none.
   size_t width() const { return width_; }
 
  private:
   std::string paint(std::string_view code, std::string_view text) const;
-  bool colour_ = false;
+  bool terminal_ = false, colour_ = false;
   size_t width_ = 100;
 };
 

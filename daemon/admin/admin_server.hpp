@@ -3,8 +3,12 @@
 // and must not wait.
 //
 // Only GET is answered without further ado. What changes something must carry the header
-// `X-Wiremill: 1`, which no web page can send across origins, and a Host that is the endpoint's own
-// or a loopback name, so that a browser cannot be talked into it.
+// `X-Wiremill: 1`, which no web page can send across origins, and a Host that is `localhost` or an
+// address in figures, never a name that somebody else's DNS may point here; so a browser cannot be
+// talked into it.
+//
+// Limits: a header of 16 KiB, a body of 1 MiB, connections_max connections (one more closes the one
+// that has been idle longest), and idle_timeout_ms for a request to arrive and for a reply to leave.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -36,6 +40,9 @@ struct AdminReply {
 using AdminHandler =
     std::function<void(const AdminRequest& request, std::function<void(AdminReply)> reply)>;
 
+// {"error": message} with this status.
+AdminReply admin_error(unsigned status, std::string_view message);
+
 struct AdminOptions {
   std::string endpoint = "tcp://127.0.0.1:5754";
   size_t connections_max = 64;
@@ -44,7 +51,8 @@ struct AdminOptions {
 
 class AdminServer {
  public:
-  // Errors: Unavailable (in use), Config (no tcp endpoint).
+  // `context` outlives it, and all that keeps a `reply`. Errors: Unavailable (in use), Config (no
+  // tcp endpoint).
   static Result<std::unique_ptr<AdminServer>> open(const AdminOptions& options,
                                                    boost::asio::io_context& context);
   ~AdminServer();
@@ -55,8 +63,8 @@ class AdminServer {
 
  private:
   class Impl;
-  explicit AdminServer(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit AdminServer(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace wiremill

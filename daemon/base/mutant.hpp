@@ -8,6 +8,8 @@
 //   skip_sync_bookkeeping     log: recovery knows only the syncs that a later group wrote down, and
 //                             cuts the last group as if it had never been synced
 //   state_before_result       pipeline, service: state is on disk before the result is
+//   half_settle_batch         pipeline: of a batch only the first half of the documents has its state
+//                             changes recorded beside its results
 #pragma once
 
 #include <string_view>

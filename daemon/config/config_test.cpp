@@ -51,7 +51,9 @@ void expect_default_values(const Config& config) {
   EXPECT_EQ(config.firehose, defaults.firehose);
   EXPECT_EQ(config.feed, defaults.feed);
   EXPECT_EQ(config.replay, defaults.replay);
+  EXPECT_EQ(config.admin, defaults.admin);
   EXPECT_EQ(config.storage, defaults.storage);
+  EXPECT_EQ(config.dead, defaults.dead);
   EXPECT_EQ(config.pipeline, defaults.pipeline);
   EXPECT_EQ(config.log, defaults.log);
   std::vector<std::string> names;
@@ -111,7 +113,7 @@ TEST(Config, TheDefaultFileShowsEveryKey) {
     ++sections;
     check(entry.value, errors_of(entry.key.scalar + ": {qqqqqqqqqq: 1}"));
   }
-  EXPECT_EQ(sections, 7);
+  EXPECT_EQ(sections, 9);
 }
 
 TEST(Config, EveryErrorIsShownWithItsPlace) {
@@ -180,7 +182,7 @@ t.yaml:31:5: stages[4] must be a map of key: value
 t.yaml:34:7: option 'a' has no value
 t.yaml:35:10: option 'b' must be a value or a list of values
 t.yaml:36:11: option 'd' must hold plain values only
-t.yaml:37:1: unknown key 'colour'; known: allow_unencrypted, drain_timeout, feed, firehose, intake, log, pipeline, plugin_dir, replay, stages, storage
+t.yaml:37:1: unknown key 'colour'; known: admin, allow_unencrypted, dead, drain_timeout, feed, firehose, intake, log, pipeline, plugin_dir, replay, stages, storage
 )");
 }
 
@@ -191,7 +193,11 @@ drain_timeout: 0
 plugin_dir: plugins
 intake: {endpoint: "tcp://*:6000", document_bytes_max: 1MiB, credit: 7, idempotency_window: 7d}
 firehose: {endpoint: null}
-storage: {state_dir: /s, durability: interval 5ms, segment_bytes: 1GiB}
+replay: {cursors_max: 9}
+admin: {endpoint: null}
+storage: {state_dir: /s, durability: interval 5ms, segment_bytes: 1GiB, free_bytes_min: 5MiB,
+          result_age_max: 0, result_bytes_max: 2GiB, scrub_bytes_per_second: 0}
+dead: {age_max: 1d, documents_max: 7, bytes_max: 1MiB}
 pipeline: {threads: 3}
 log: {level: debug, format: json}
 stages:
@@ -213,6 +219,15 @@ stages:
   EXPECT_EQ(config.storage.durability, Config::Durability::Interval);
   EXPECT_EQ(config.storage.sync_interval_ms, 5);
   EXPECT_EQ(config.storage.segment_bytes, 1 << 30);
+  EXPECT_EQ(config.storage.free_bytes_min, 5 << 20);
+  EXPECT_EQ(config.storage.result_age_max_ms, 0);
+  EXPECT_EQ(config.storage.result_bytes_max, int64_t{2} << 30);
+  EXPECT_EQ(config.storage.scrub_bytes_per_second, 0);
+  EXPECT_EQ(config.replay.cursors_max, 9U);
+  EXPECT_EQ(config.admin.endpoint, "");
+  EXPECT_EQ(config.dead.age_max_ms, 86'400'000);
+  EXPECT_EQ(config.dead.documents_max, 7);
+  EXPECT_EQ(config.dead.bytes_max, 1 << 20);
   EXPECT_EQ(config.pipeline.threads, 3U);
   EXPECT_EQ(config.log.level, "debug");
   ASSERT_EQ(config.stages.size(), 1U);
@@ -224,7 +239,7 @@ stages:
   EXPECT_EQ(stage.options[0].second.list, (std::vector<std::string>{"no", "en", "1.0"}));
   EXPECT_EQ(stage.options[1].second.scalar, "yes");
   EXPECT_EQ(stage.options[2].second.scalar, "0x10");
-  EXPECT_EQ(stage.options[2].second.where, "/etc/wiremill/w.yaml:14:61");
+  EXPECT_EQ(stage.options[2].second.where, "/etc/wiremill/w.yaml:18:61");
 }
 
 TEST(Config, NoStagesIsALineThatHandsOn) { EXPECT_TRUE(parsed("stages: []").stages.empty()); }
@@ -232,6 +247,12 @@ TEST(Config, NoStagesIsALineThatHandsOn) { EXPECT_TRUE(parsed("stages: []").stag
 TEST(Config, ALaterDefaultThatCollidesIsShownWhereTheFileCausesIt) {
   EXPECT_EQ(errors_of("intake:\n  endpoint: tcp://127.0.0.1:5752\n"),
             "t.yaml:2:13: 'tcp://127.0.0.1:5752' is used by both intake and replay\n");
+}
+
+TEST(Config, TheAdminEndpointIsForHttp) {
+  EXPECT_EQ(errors_of("admin: {endpoint: \"ipc:///run/w\"}"),
+            "t.yaml:1:19: admin.endpoint: must be tcp://ADDRESS:PORT for HTTP, not "
+            "'ipc:///run/w'\n");
 }
 
 TEST(Config, DocumentsMustFitThroughTheQueues) {

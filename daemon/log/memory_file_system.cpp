@@ -14,6 +14,27 @@ void write_into(std::string& contents, size_t at, std::string_view bytes) {
   std::memcpy(contents.data() + at, bytes.data(), bytes.size());
 }
 
+std::string directory_of(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+// Calls take(sector's offset in the file, its bytes) for each sector of a write, in order.
+template <class Take>
+void for_each_sector(int64_t offset, std::string_view bytes, Take take) {
+  for (size_t done = 0; done < bytes.size();) {
+    const size_t at = static_cast<size_t>(offset) + done;
+    const size_t step = std::min(kSectorBytes - at % kSectorBytes, bytes.size() - done);
+    take(at, bytes.substr(done, step));
+    done += step;
+  }
+}
+
+size_t sectors_of(int64_t offset, size_t bytes) {
+  const size_t begin = static_cast<size_t>(offset);
+  return bytes == 0 ? 0 : (begin + bytes - 1) / kSectorBytes - begin / kSectorBytes + 1;
+}
+
 }  // namespace
 
 class MemoryFileSystem::MemoryFile final : public File {
@@ -22,19 +43,22 @@ class MemoryFileSystem::MemoryFile final : public File {
       : files_(files), path_(std::move(path)), node_(node) {}
 
   Status write_at(int64_t offset, std::string_view bytes) override {
-    WM_TRY(files_.pass_gate(Kind::Write, path_));
+    const Status passed = files_.pass_gate(Kind::Write, path_);
+    if (!passed) bytes = bytes.substr(0, bytes.size() / 2);
     const MutexLock lock(files_.mutex_);
+    WM_TRY(files_.alive());
     write_into(files_.nodes_[node_], static_cast<size_t>(offset), bytes);
-    files_.operations_.push_back({.kind = Kind::Write,
+    files_.operations_.push_back({.change = Change::Write,
                                   .node = node_,
                                   .at = offset,
                                   .bytes = std::string(bytes),
-                                  .from = path_,
+                                  .from = {},
                                   .to = {}});
-    return {};
+    return passed;
   }
 
   Result<size_t> read_at(int64_t offset, char* into, size_t size) const override {
+    WM_TRY(files_.pass_gate(Kind::Read, path_));
     const MutexLock lock(files_.mutex_);
     const std::string& contents = files_.nodes_[node_];
     const auto at = static_cast<size_t>(offset);
@@ -43,11 +67,16 @@ class MemoryFileSystem::MemoryFile final : public File {
   }
 
   Status sync() override {
-    WM_TRY(files_.pass_gate(Kind::Sync, path_));
+    const Status passed = files_.pass_gate(Kind::Sync, path_);
     const MutexLock lock(files_.mutex_);
-    files_.operations_.push_back(
-        {.kind = Kind::Sync, .node = node_, .at = 0, .bytes = {}, .from = path_, .to = {}});
-    return {};
+    WM_TRY(files_.alive());
+    files_.operations_.push_back({.change = passed ? Change::Sync : Change::FailedSync,
+                                  .node = node_,
+                                  .at = 0,
+                                  .bytes = {},
+                                  .from = {},
+                                  .to = {}});
+    return passed;
   }
 
   Status allocate(int64_t size) override { return truncate(size); }
@@ -55,9 +84,10 @@ class MemoryFileSystem::MemoryFile final : public File {
   Status truncate(int64_t size) override {
     WM_TRY(files_.pass_gate(Kind::Resize, path_));
     const MutexLock lock(files_.mutex_);
+    WM_TRY(files_.alive());
     files_.nodes_[node_].resize(static_cast<size_t>(size));
     files_.operations_.push_back(
-        {.kind = Kind::Resize, .node = node_, .at = size, .bytes = {}, .from = path_, .to = {}});
+        {.change = Change::Resize, .node = node_, .at = size, .bytes = {}, .from = {}, .to = {}});
     return {};
   }
 
@@ -99,6 +129,21 @@ Status MemoryFileSystem::pass_gate(Kind kind, const std::string& path) const {
   return gate ? gate(kind, path) : Status{};
 }
 
+void MemoryFileSystem::kill() {
+  const MutexLock lock(mutex_);
+  dead_ = true;
+}
+
+void MemoryFileSystem::revive() {
+  const MutexLock lock(mutex_);
+  dead_ = false;
+}
+
+Status MemoryFileSystem::alive() const {
+  if (dead_) return fail(ErrorCode::Io, "the process is dead");
+  return {};
+}
+
 size_t MemoryFileSystem::operations() const {
   const MutexLock lock(mutex_);
   return operations_.size();
@@ -106,91 +151,9 @@ size_t MemoryFileSystem::operations() const {
 
 std::unique_ptr<MemoryFileSystem> MemoryFileSystem::power_cut(size_t count,
                                                               std::mt19937_64& random) const {
-  const MutexLock lock(mutex_);
-  struct Node {
-    std::string synced;
-    std::vector<const Operation*> unsynced;
-  };
-  std::map<size_t, Node> nodes;
-  std::map<std::string, size_t> synced_names;
-  std::vector<const Operation*> directory_changes;
-  const auto change_directory = [&](const Operation& operation) {
-    if (operation.kind == Kind::Open) synced_names[operation.from] = operation.node;
-    if (operation.kind == Kind::Remove) synced_names.erase(operation.from);
-    if (operation.kind != Kind::Rename) return;
-    synced_names[operation.to] = synced_names[operation.from];
-    synced_names.erase(operation.from);
-  };
-  const auto apply = [](std::string& contents, const Operation& operation) {
-    if (operation.kind == Kind::Write)
-      write_into(contents, static_cast<size_t>(operation.at), operation.bytes);
-    else
-      contents.resize(static_cast<size_t>(operation.at));
-  };
-
-  for (size_t i = 0; i < count; ++i) {
-    const Operation& operation = operations_[i];
-    switch (operation.kind) {
-      case Kind::Open:
-      case Kind::Rename:
-      case Kind::Remove: directory_changes.push_back(&operation); break;
-      case Kind::SyncDirectory:
-        for (const Operation* change : directory_changes) change_directory(*change);
-        directory_changes.clear();
-        break;
-      case Kind::Sync:
-        for (const Operation* change : nodes[operation.node].unsynced)
-          apply(nodes[operation.node].synced, *change);
-        nodes[operation.node].unsynced.clear();
-        break;
-      case Kind::Write:
-      case Kind::Resize: nodes[operation.node].unsynced.push_back(&operation); break;
-    }
-  }
-
-  const size_t changes_kept =
-      std::uniform_int_distribution<size_t>(0, directory_changes.size())(random);
-  for (size_t i = 0; i < changes_kept; ++i) change_directory(*directory_changes[i]);
-
-  auto image = std::make_unique<MemoryFileSystem>();
-  const MutexLock image_lock(image->mutex_);
-  for (const auto& [name, index] : synced_names) {
-    const Node& node = nodes[index];
-    std::string contents = node.synced;
-    // Nothing, everything, or each sector by chance.
-    const auto kept = std::uniform_int_distribution<uint64_t>(0, 4)(random);
-    for (const Operation* change : node.unsynced) {
-      if (kept == 0 || (kept < 4 && change->kind == Kind::Resize && random() % 4 < kept)) continue;
-      if (kept == 4 || change->kind == Kind::Resize) {
-        apply(contents, *change);
-        continue;
-      }
-      const std::string_view bytes = change->bytes;
-      for (size_t done = 0; done < bytes.size();) {
-        const size_t at = static_cast<size_t>(change->at) + done;
-        const size_t step = std::min(kSectorBytes - at % kSectorBytes, bytes.size() - done);
-        if (random() % 4 < kept) write_into(contents, at, bytes.substr(done, step));
-        done += step;
-      }
-    }
-    image->names_[name] = image->nodes_.size();
-    image->nodes_.push_back(std::move(contents));
-    // The image begins with everything synced.
-    const size_t id = image->nodes_.size() - 1;
-    image->operations_.push_back(
-        {.kind = Kind::Open, .node = id, .at = 0, .bytes = {}, .from = name, .to = {}});
-    image->operations_.push_back({.kind = Kind::Write,
-                                  .node = id,
-                                  .at = 0,
-                                  .bytes = image->nodes_[id],
-                                  .from = name,
-                                  .to = {}});
-    image->operations_.push_back(
-        {.kind = Kind::Sync, .node = id, .at = 0, .bytes = {}, .from = name, .to = {}});
-  }
-  image->operations_.push_back(
-      {.kind = Kind::SyncDirectory, .node = 0, .at = 0, .bytes = {}, .from = {}, .to = {}});
-  return image;
+  Disk disk(*this);
+  disk.advance(count, random);
+  return disk.image(random);
 }
 
 std::string MemoryFileSystem::contents(const std::string& path) const {
@@ -201,27 +164,37 @@ std::string MemoryFileSystem::contents(const std::string& path) const {
 void MemoryFileSystem::set_contents(const std::string& path, std::string bytes) {
   const MutexLock lock(mutex_);
   const auto [name, added] = names_.try_emplace(path, nodes_.size());
-  if (added) nodes_.emplace_back();
+  if (added) {
+    nodes_.emplace_back();
+    first_names_[path] = name->second;
+  }
+  first_contents_[name->second] = bytes;
   nodes_[name->second] = std::move(bytes);
 }
 
 Status MemoryFileSystem::make_directory(const std::string&) { return {}; }
 
 Result<std::vector<std::string>> MemoryFileSystem::list(const std::string& directory) {
+  WM_TRY(pass_gate(Kind::Read, directory));
   const MutexLock lock(mutex_);
   std::vector<std::string> names;
   for (const auto& [path, node] : names_)
-    if (path.starts_with(directory + '/')) names.push_back(path.substr(directory.size() + 1));
+    if (directory_of(path) == directory) names.push_back(path.substr(directory.size() + 1));
   return names;
 }
 
 Result<std::unique_ptr<File>> MemoryFileSystem::open(const std::string& path, OpenMode mode) {
   WM_TRY(pass_gate(Kind::Open, path));
   const MutexLock lock(mutex_);
+  WM_TRY(alive());
   if (mode == OpenMode::Create) {
     names_[path] = nodes_.size();
-    operations_.push_back(
-        {.kind = Kind::Open, .node = nodes_.size(), .at = 0, .bytes = {}, .from = path, .to = {}});
+    operations_.push_back({.change = Change::Open,
+                           .node = nodes_.size(),
+                           .at = 0,
+                           .bytes = {},
+                           .from = path,
+                           .to = {}});
     nodes_.emplace_back();
   }
   const auto name = names_.find(path);
@@ -232,29 +205,33 @@ Result<std::unique_ptr<File>> MemoryFileSystem::open(const std::string& path, Op
 Status MemoryFileSystem::rename(const std::string& from, const std::string& to) {
   WM_TRY(pass_gate(Kind::Rename, from));
   const MutexLock lock(mutex_);
+  WM_TRY(alive());
   const auto name = names_.find(from);
   if (name == names_.end()) return fail(ErrorCode::Io, "cannot rename {}: no such file", from);
+  WM_INVARIANT(directory_of(from) == directory_of(to));
   names_[to] = name->second;
   names_.erase(from);
   operations_.push_back(
-      {.kind = Kind::Rename, .node = 0, .at = 0, .bytes = {}, .from = from, .to = to});
+      {.change = Change::Rename, .node = 0, .at = 0, .bytes = {}, .from = from, .to = to});
   return {};
 }
 
 Status MemoryFileSystem::remove(const std::string& path) {
   WM_TRY(pass_gate(Kind::Remove, path));
   const MutexLock lock(mutex_);
+  WM_TRY(alive());
   if (names_.erase(path) == 0) return {};
   operations_.push_back(
-      {.kind = Kind::Remove, .node = 0, .at = 0, .bytes = {}, .from = path, .to = {}});
+      {.change = Change::Remove, .node = 0, .at = 0, .bytes = {}, .from = path, .to = {}});
   return {};
 }
 
 Status MemoryFileSystem::sync_directory(const std::string& path) {
   WM_TRY(pass_gate(Kind::SyncDirectory, path));
   const MutexLock lock(mutex_);
+  WM_TRY(alive());
   operations_.push_back(
-      {.kind = Kind::SyncDirectory, .node = 0, .at = 0, .bytes = {}, .from = path, .to = {}});
+      {.change = Change::SyncDirectory, .node = 0, .at = 0, .bytes = {}, .from = path, .to = {}});
   return {};
 }
 
@@ -262,6 +239,135 @@ Result<std::unique_ptr<FileLock>> MemoryFileSystem::lock(const std::string& path
   const MutexLock lock(mutex_);
   if (!locks_.insert(path).second) return fail(ErrorCode::Locked, "{} is held", path);
   return std::make_unique<MemoryLock>(*this, path);
+}
+
+MemoryFileSystem::Disk::Disk(const MemoryFileSystem& files) : files_(files) {
+  const MutexLock lock(files.mutex_);
+  names_ = files.first_names_;
+  for (const auto& [node, contents] : files.first_contents_) nodes_[node].synced = contents;
+}
+
+void MemoryFileSystem::Disk::change_names(Names& names, const Operation& operation) {
+  if (operation.change == Change::Open) names[operation.from] = operation.node;
+  if (operation.change == Change::Remove) names.erase(operation.from);
+  if (operation.change != Change::Rename) return;
+  names[operation.to] = names[operation.from];
+  names.erase(operation.from);
+}
+
+void MemoryFileSystem::Disk::advance(size_t count, std::mt19937_64& random) {
+  const MutexLock lock(files_.mutex_);
+  for (; count_ < count; ++count_) {
+    const Operation& operation = files_.operations_[count_];
+    switch (operation.change) {
+      case Change::Open:
+      case Change::Rename:
+      case Change::Remove:
+        directory_changes_[directory_of(operation.from)].push_back(&operation);
+        break;
+      case Change::SyncDirectory:
+        for (const Operation* change : directory_changes_[operation.from])
+          change_names(names_, *change);
+        directory_changes_.erase(operation.from);
+        break;
+      case Change::Write:
+      case Change::Resize: nodes_[operation.node].unsynced.push_back(&operation); break;
+      case Change::Sync: {
+        Node& node = nodes_[operation.node];
+        for (const Operation* change : node.unsynced) {
+          if (change->change == Change::Write)
+            write_into(node.synced, static_cast<size_t>(change->at), change->bytes);
+          else
+            node.synced.resize(static_cast<size_t>(change->at));
+        }
+        node.unsynced.clear();
+        break;
+      }
+      case Change::FailedSync: sync_by_chance(nodes_[operation.node], random); break;
+    }
+  }
+}
+
+// What reaches the disk of what nobody waited for.
+void MemoryFileSystem::Disk::sync_by_chance(Node& node, std::mt19937_64& random) {
+  size_t sectors = 0;
+  for (const Operation* change : node.unsynced)
+    sectors += sectors_of(change->at, change->bytes.size());
+  enum { kNothing, kEverything, kBeginning, kEnd, kSeldom, kHalf, kMostly, kWays };
+  const auto way = random() % kWays;
+  const size_t border = sectors == 0 ? 0 : random() % (sectors + 1);
+  size_t sector = 0;
+  const auto keeps = [&](size_t index) {
+    switch (way) {
+      case kNothing: return false;
+      case kEverything: return true;
+      case kBeginning: return index < border;
+      case kEnd: return index >= border;
+      default: return random() % 4 < way - kSeldom + 1;
+    }
+  };
+  for (const Operation* change : node.unsynced) {
+    if (change->change == Change::Resize) {
+      if (keeps(sector)) node.synced.resize(static_cast<size_t>(change->at));
+      continue;
+    }
+    for_each_sector(change->at, change->bytes, [&](size_t at, std::string_view bytes) {
+      if (keeps(sector++)) write_into(node.synced, at, bytes);
+    });
+  }
+  node.unsynced.clear();
+}
+
+std::unique_ptr<MemoryFileSystem> MemoryFileSystem::Disk::make_image(
+    const Names& names, const std::function<std::string(size_t node)>& contents) {
+  auto image = std::make_unique<MemoryFileSystem>();
+  for (const auto& [name, node] : names) image->set_contents(name, contents(node));
+  return image;
+}
+
+std::unique_ptr<MemoryFileSystem> MemoryFileSystem::Disk::image(std::mt19937_64& random) const {
+  Names names = names_;
+  for (const auto& [directory, changes] : directory_changes_) {
+    const size_t kept = random() % (changes.size() + 1);
+    for (size_t i = 0; i < kept; ++i) change_names(names, *changes[i]);
+  }
+  return make_image(names, [&](size_t index) {
+    const auto node = nodes_.find(index);
+    if (node == nodes_.end()) return std::string();
+    Node copy = node->second;
+    sync_by_chance(copy, random);
+    return std::move(copy.synced);
+  });
+}
+
+size_t MemoryFileSystem::Disk::unsynced_sectors() const {
+  size_t sectors = 0;
+  for (const auto& [index, node] : nodes_)
+    for (const Operation* change : node.unsynced)
+      sectors += sectors_of(change->at, change->bytes.size());
+  return sectors;
+}
+
+std::unique_ptr<MemoryFileSystem> MemoryFileSystem::Disk::torn_image(size_t sectors) const {
+  Names names = names_;
+  for (const auto& [directory, changes] : directory_changes_)
+    for (const Operation* change : changes) change_names(names, *change);
+  std::map<size_t, std::string> contents;
+  for (const auto& [index, node] : nodes_) {
+    std::string& bytes = contents[index] = node.synced;
+    for (const Operation* change : node.unsynced) {
+      if (change->change == Change::Resize) {
+        if (sectors > 0) bytes.resize(static_cast<size_t>(change->at));
+        continue;
+      }
+      for_each_sector(change->at, change->bytes, [&](size_t at, std::string_view sector) {
+        if (sectors == 0) return;
+        write_into(bytes, at, sector);
+        --sectors;
+      });
+    }
+  }
+  return make_image(names, [&](size_t node) { return contents[node]; });
 }
 
 }  // namespace wiremill

@@ -1,12 +1,20 @@
-// A file system in memory for tests of the log: remembers every operation in order, so that a test
-// can stop time after any of them and ask what a disk might hold if the power had failed just then;
-// and can be told to let operations fail. Any thread.
+// A file system in memory for tests of what is stored: remembers every operation of all its files in
+// one order, so that a test can stop time after any of them and ask what a disk might hold if the
+// power had failed just then; and can be told to let operations fail. Any thread.
 //
-// The model of a power cut: what was synced stays. Of every later write, each sector of 512 bytes
-// is kept or lost on its own. Of the directory's changes since its last sync, a random number of
-// the first ones is kept (a journal keeps their order).
+// What the model assumes of the disk and the kernel:
+// - What was synced stays. Of every later write to a file, all is lost, all is kept, a beginning or an
+//   end of it is kept to a sector of 512 bytes, or each sector by chance; a sector is never half old.
+// - Of a directory's changes since its last sync, a random number of the first ones is kept (a journal
+//   keeps their order); directories know nothing of each other, and syncing a file does not sync its
+//   name. Directories themselves are always there: a missing sync of a parent is not seen.
+// - A failed sync drops what it was to write: each sector of it may have reached the disk, and no
+//   later sync will write it, although the page cache still shows it (what Linux does).
+// - A failed write has written the first half of its bytes.
+// It cannot see what a disk does that answers a flush before it is done.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <random>
@@ -19,18 +27,27 @@ namespace wiremill {
 
 class MemoryFileSystem final : public FileSystem {
  public:
-  enum class Kind { Open, Write, Sync, Resize, Rename, Remove, SyncDirectory };
+  enum class Kind { Open, Read, Write, Sync, Resize, Rename, Remove, SyncDirectory };
 
-  // Is asked before each operation; an error makes it fail without effect.
+  // Is asked before each operation; an error makes it fail.
   using Gate = std::function<Status(Kind kind, const std::string& path)>;
   void set_gate(Gate gate);
 
-  // How many operations there were so far.
+  // The process is dead: from now on nothing has an effect, and everything fails; what was written
+  // stays in the page cache. What the process had open may then be closed, and revive() lets the next
+  // one begin.
+  void kill();
+  void revive();
+
+  // How many operations there were so far; those that only look are not counted.
   size_t operations() const;
   // What a disk may hold after a power cut that follows operation number `count`.
   std::unique_ptr<MemoryFileSystem> power_cut(size_t count, std::mt19937_64& random) const;
 
-  // For looking at and tampering with the contents.
+  // The disk below, at a moment that only goes forward: many images of one run cost one replay.
+  class Disk;
+
+  // For looking at and tampering with the contents; what is set counts as synced.
   std::string contents(const std::string& path) const;
   void set_contents(const std::string& path, std::string bytes);
 
@@ -45,21 +62,58 @@ class MemoryFileSystem final : public FileSystem {
  private:
   class MemoryFile;
   class MemoryLock;
+  enum class Change { Open, Write, Resize, Sync, FailedSync, Rename, Remove, SyncDirectory };
   struct Operation {
-    Kind kind = Kind::Open;
-    size_t node = 0;       // of Open (created), Write, Sync, Resize
-    int64_t at = 0;        // offset, or the new size
-    std::string bytes;     // of a Write
-    std::string from, to;  // paths: Open, Rename and Remove use `from`
+    Change change = Change::Open;
+    size_t node = 0;    // of Open, Write, Resize, Sync and FailedSync
+    int64_t at = 0;     // offset, or the new size
+    std::string bytes;  // of a Write
+    std::string from;   // Open, Rename, Remove: the path; SyncDirectory: the directory
+    std::string to;     // of a Rename
   };
   Status pass_gate(Kind kind, const std::string& path) const;
+  Status alive() const WM_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
   Gate gate_ WM_GUARDED_BY(mutex_);
-  std::vector<std::string> nodes_ WM_GUARDED_BY(mutex_);  // contents as the kernel shows them
+  bool dead_ WM_GUARDED_BY(mutex_) = false;
+  std::deque<std::string> nodes_ WM_GUARDED_BY(mutex_);  // contents as the kernel shows them
   std::map<std::string, size_t> names_ WM_GUARDED_BY(mutex_);
-  std::vector<Operation> operations_ WM_GUARDED_BY(mutex_);
+  std::deque<Operation> operations_ WM_GUARDED_BY(mutex_);
   std::set<std::string> locks_ WM_GUARDED_BY(mutex_);
+  // Before the first operation; all of it is on the disk.
+  std::map<std::string, size_t> first_names_ WM_GUARDED_BY(mutex_);
+  std::map<size_t, std::string> first_contents_ WM_GUARDED_BY(mutex_);
+};
+
+class MemoryFileSystem::Disk {
+ public:
+  explicit Disk(const MemoryFileSystem& files);
+  // Goes on to the moment after operation number `count`, which is not before the present one.
+  void advance(size_t count, std::mt19937_64& random);
+  // What the disk may hold if the power fails now.
+  std::unique_ptr<MemoryFileSystem> image(std::mt19937_64& random) const;
+  // Sectors that are written and not synced, all files together, as far as an image would have them.
+  size_t unsynced_sectors() const;
+  // Images that keep the first `sectors` of those, oldest first, and every change of directories.
+  std::unique_ptr<MemoryFileSystem> torn_image(size_t sectors) const;
+
+ private:
+  struct Node {
+    std::string synced;
+    std::vector<const Operation*> unsynced;
+  };
+  using Names = std::map<std::string, size_t>;
+  static void change_names(Names& names, const Operation& operation);
+  static void sync_by_chance(Node& node, std::mt19937_64& random);
+  static std::unique_ptr<MemoryFileSystem> make_image(
+      const Names& names, const std::function<std::string(size_t node)>& contents);
+
+  const MemoryFileSystem& files_;
+  size_t count_ = 0;
+  std::map<size_t, Node> nodes_;
+  Names names_;  // on the disk
+  std::map<std::string, std::vector<const Operation*>> directory_changes_;
 };
 
 }  // namespace wiremill

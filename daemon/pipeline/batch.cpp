@@ -38,11 +38,12 @@ void segment(Flight& flight, text::Segmenter& segmenter) {
   flight.provided |= kSentences;
 }
 
-void run_stage(const LineStage& stage, Step::Kind kind, Batch& batch, StateStore& state) {
+Status run_stage(const LineStage& stage, Step::Kind kind, Batch& batch, StateStore& state) {
   if (kind == Step::Kind::Settle) return call_settle(stage, batch.flights, state);
   call_process(stage, batch.flights);
   for (Flight& flight : batch.flights)
     if (flight.in_line()) flight.provided |= stage.provided;
+  return {};
 }
 
 void repair_text(Flight& flight) {
@@ -52,25 +53,25 @@ void repair_text(Flight& flight) {
 
 }  // namespace
 
-void run_step(const Line& line, Batch& batch, StateStore& state, text::Segmenter& segmenter,
-              bool timings) {
+Status run_step(const Line& line, Batch& batch, StateStore& state, text::Segmenter& segmenter,
+                bool timings) {
   const Step& step = line.steps()[batch.position];
   switch (step.kind) {
     case Step::Kind::RepairText:
       for (Flight& flight : batch.flights)
         if (flight.in_line()) repair_text(flight);
-      return;
+      return {};
     case Step::Kind::Segment:
       for (Flight& flight : batch.flights)
         if (flight.in_line()) segment(flight, segmenter);
-      return;
+      return {};
     case Step::Kind::Process:
     case Step::Kind::Settle: break;
   }
   const LineStage& stage = line.stages()[step.stage];
   const auto began = Clock::now();
-  run_stage(stage, step.kind, batch, state);
-  if (!timings) return;
+  WM_TRY(run_stage(stage, step.kind, batch, state));
+  if (!timings) return {};
   const uint32_t spent_us = microseconds_each(Clock::now() - began, batch.flights.size());
   for (Flight& flight : batch.flights) {
     v1::Timing& timing = timing_of(flight.result, stage.stage->name());
@@ -79,6 +80,7 @@ void run_step(const Line& line, Batch& batch, StateStore& state, text::Segmenter
     else
       timing.set_settle_us(spent_us);
   }
+  return {};
 }
 
 void finish(Batch& batch) {
@@ -89,7 +91,8 @@ void finish(Batch& batch) {
   }
 }
 
-std::string make_record(Batch& batch, size_t index, const StateStore& state, Topics& topics) {
+std::string make_record(Batch& batch, size_t index, const StateStore& state, Topics& topics,
+                        const Totals& totals) {
   Flight& flight = batch.flights[index];
   v1::ResultRecord record;
   record.set_topic(topic_of(flight.result));
@@ -97,6 +100,9 @@ std::string make_record(Batch& batch, size_t index, const StateStore& state, Top
   record.set_result(std::move(batch.results[index]));
   record.set_accepted_at_us(flight.accepted_at_us);
   record.set_status(static_cast<uint32_t>(flight.result.status()));
+  record.mutable_totals()->set_processed(totals.processed);
+  record.mutable_totals()->set_dropped(totals.dropped);
+  record.mutable_totals()->set_dead(totals.dead);
   std::vector<size_t> spaces;  // of the store, in the order of record.spaces
   for (FlightChange& change : flight.changes) {
     const auto known = std::find(spaces.begin(), spaces.end(), change.space);

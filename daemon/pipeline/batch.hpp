@@ -8,6 +8,7 @@
 #include "daemon/pipeline/flight.hpp"
 #include "daemon/pipeline/line.hpp"
 #include "daemon/pipeline/topics.hpp"
+#include "daemon/pipeline/totals.hpp"
 
 namespace wiremill {
 
@@ -15,19 +16,23 @@ struct Batch {
   uint64_t index = 0;   // in the order of reading
   size_t position = 0;  // the next step
   int64_t bytes = 0;
+  bool alone = false;  // no other batch is in the line while it is
   std::vector<Flight> flights;
   std::vector<std::string> results;  // serialised, made by finish()
 };
 
 // Runs the step that the batch stands before. `segmenter` belongs to the calling thread. `timings`:
-// notes in the results how long stages took.
-void run_step(const Line& line, Batch& batch, StateStore& state, text::Segmenter& segmenter,
-              bool timings);
+// notes in the results how long stages took. Errors: of the state store; the batch is not to be used
+// any more.
+Status run_step(const Line& line, Batch& batch, StateStore& state, text::Segmenter& segmenter,
+                bool timings);
 
 // Completes the results and serialises them: all that emission need not do in order.
 void finish(Batch& batch);
 
 // The record of flight `index` of a finished batch, as the result log keeps it. In sequence order.
-std::string make_record(Batch& batch, size_t index, const StateStore& state, Topics& topics);
+// `totals` include this flight.
+std::string make_record(Batch& batch, size_t index, const StateStore& state, Topics& topics,
+                        const Totals& totals);
 
 }  // namespace wiremill

@@ -3,9 +3,10 @@
 // results, in the store's spaces "dead" (what happened: v1::DeadLetter) and "dead_records" (the
 // IntakeRecord), both under the big-endian sequence, and so always as old as the result log.
 //
-// A letter leaves when a retry of it has a result (a retry that dies is a letter of its own), when it
-// is older than age_max_ms by accepted_at, when there are more than the limits allow (the oldest
-// first), or when an operator discards it.
+// A letter leaves when a retry of it has a result (a retry that dies is a letter of its own), when a
+// document accepted more than age_max_ms after it has one, when there are more than the limits allow
+// (the oldest first), or when an operator discards it. A document whose record in the intake log was
+// damaged has a letter without a record: `bytes` is 0, and it cannot be tried again.
 //
 // Threads: note() inside the emission's ordered point; discard() on the thread "state"; the rest on
 // any.
@@ -34,11 +35,12 @@ class DeadLetters {
   static constexpr const char* kSpace = "dead";
   static constexpr const char* kRecordsSpace = "dead_records";
 
-  // Reads what the store holds, without the records. Errors: Io. `state` outlives it.
+  // Reads what the store holds, without the records. Errors: Io, Damaged. `state` outlives it.
   static Result<std::unique_ptr<DeadLetters>> load(StateStore& state, DeadLetterLimits limits);
   ~DeadLetters();
 
-  // The flight's outcome is final: adds to its changes what that does to the letters.
+  // The flight's outcome is final: adds to its changes what that does to the letters. May take the
+  // flight's record.
   void note(Flight& flight);
 
   struct Letter {
@@ -49,7 +51,7 @@ class DeadLetters {
     uint64_t bytes = 0;
   };
   struct Filter {
-    std::string stage, code;                    // empty: any
+    std::string stage{}, code{};                // empty: any
     int64_t from_us = 0, until_us = INT64_MAX;  // accepted_at in [from, until)
   };
   // Ascending by sequence, at most `letters_max`, beginning at `from_sequence`.
@@ -62,8 +64,9 @@ class DeadLetters {
   };
   Totals totals() const;
 
-  // Forgets letters for good; lasting once StateStore::checkpoint() has returned. Answers how many
-  // there were. Errors: Io.
+  // Forgets letters for good; lasting once StateStore::checkpoint() has returned (Committer::run
+  // sees to both). Answers how many there were; one whose own result is not committed yet stays.
+  // Only a store that is rebuilt from the whole result log brings them back. Errors: Io, NoSpace.
   Result<size_t> discard(const std::vector<uint64_t>& sequences);
 
  private:

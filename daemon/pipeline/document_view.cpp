@@ -38,6 +38,7 @@ DocumentView::DocumentView(const Flight& flight, Annotations wanted) {
   document_.tokens = flight.segmentation.tokens.data();
   document_.tokens_count = flight.segmentation.tokens.size();
   document_.carry = view_of(flight.carry);
+  document_.first_sequence = flight.first_sequence;
   if ((wanted & kLanguage) != 0) fill_language(result.language());
   if ((wanted & kEntities) != 0) fill_entities(result);
   if ((wanted & kSummary) != 0) fill_summary(result.summary());

@@ -17,9 +17,10 @@ void Flight::leave(v1::Result::Status status, std::string_view stage, std::strin
   failure.set_attempts(attempts);
 }
 
-Flight flight_from_record(uint64_t sequence, bool damaged, const std::string& record) {
+Flight flight_from_record(uint64_t sequence, bool damaged, std::string record) {
   Flight flight;
   flight.result.set_sequence(sequence);
+  flight.first_sequence = sequence;
   v1::IntakeRecord intake;
   if (damaged || !intake.ParseFromString(record) ||
       !flight.document.ParseFromString(intake.document())) {
@@ -33,8 +34,14 @@ Flight flight_from_record(uint64_t sequence, bool damaged, const std::string& re
   result.set_title(flight.document.title());
   flight.accepted_at_us = intake.accepted_at_us();
   result.set_revises(intake.revises());
+  if (intake.retries() != 0) {
+    result.set_retries(intake.retries());
+    flight.first_sequence =
+        intake.first_sequence() != 0 ? intake.first_sequence() : intake.retries();
+  }
   if (const auto published_us = parse_time(flight.document.published()))
     result.set_published_us(*published_us);
+  flight.record = std::move(record);
   return flight;
 }
 

@@ -21,10 +21,12 @@ struct FlightChange {
 };
 
 struct Flight {
+  std::string record;  // of the intake log, as it stood there; empty where it was damaged
   v1::Document document;
   int64_t accepted_at_us = 0;
-  v1::Result result;         // status UNSPECIFIED while it is in the line
-  Annotations provided = 0;  // by the stages that it has passed
+  uint64_t first_sequence = 0;  // under which it was first tried: its own, where it is no retry
+  v1::Result result;            // status UNSPECIFIED while it is in the line
+  Annotations provided = 0;     // by the stages that it has passed
   text::Segmentation segmentation;
   std::string carry;  // of the stage that is between process and settle
   std::vector<FlightChange> changes;
@@ -38,6 +40,6 @@ struct Flight {
 
 // From a record of the intake log. A record that cannot be read is a flight that is already DEAD
 // with code LOG_DAMAGED.
-Flight flight_from_record(uint64_t sequence, bool damaged, const std::string& record);
+Flight flight_from_record(uint64_t sequence, bool damaged, std::string record);
 
 }  // namespace wiremill

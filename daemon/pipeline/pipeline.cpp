@@ -1,7 +1,6 @@
 #include "daemon/pipeline/pipeline.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <deque>
 #include <map>
 #include <thread>
@@ -10,26 +9,36 @@
 #include "daemon/base/mutant.hpp"
 #include "daemon/base/thread.hpp"
 #include "daemon/pipeline/batch.hpp"
+#include "daemon/pipeline/stage_marker.hpp"
 
 namespace wiremill {
 
 class Pipeline::Impl {
  public:
   Impl(Line& line, StateStore& state, const PipelineOptions& options, PipelinePorts ports,
-       Topics topics)
+       Topics topics, std::unique_ptr<StageMarker> marker)
       : line_(line),
         state_(state),
         options_(options),
         ports_(std::move(ports)),
+        marker_(std::move(marker)),
         points_(count_points(line)),
-        topics_(std::move(topics)) {}
+        totals_(options.totals),
+        topics_(std::move(topics)) {
+    counters_.processed = totals_.processed;
+    counters_.dropped = totals_.dropped;
+    counters_.dead = totals_.dead;
+    if (marker_ != nullptr)
+      suspects_.assign(marker_->suspects().begin(), marker_->suspects().end());
+    counters_.suspects = suspects_.size();
+  }
   ~Impl() { stop(); }
 
   void start() {
     for (uint32_t i = 0; i < options_.threads; ++i)
       workers_.emplace_back([this, i] {
         set_thread_name(fmt::format("worker-{}", i));
-        work();
+        work(i);
       });
   }
 
@@ -46,6 +55,7 @@ class Pipeline::Impl {
       window_bytes_ -= emitted_.front().bytes;
       emitted_.pop_front();
     }
+    if (marker_ != nullptr) marker_->clear_up_to(sequence);
     condition_.notify_one();
   }
 
@@ -60,7 +70,8 @@ class Pipeline::Impl {
   }
 
   Counters counters() const {
-    return {read_.load(), processed_.load(), dropped_.load(), dead_.load()};
+    const MutexLock lock(mutex_);
+    return counters_;
   }
 
  private:
@@ -83,9 +94,9 @@ class Pipeline::Impl {
                                  [](const Step& step) { return step.kind == Step::Kind::Settle; }));
   }
 
-  void work() {
+  void work(size_t worker) {
     text::Segmenter segmenter;
-    while (std::unique_ptr<Batch> batch = take()) advance(std::move(batch), segmenter);
+    while (std::unique_ptr<Batch> batch = take()) advance(std::move(batch), worker, segmenter);
   }
 
   // The oldest batch that can go on, else a new one; null when stopping.
@@ -99,7 +110,7 @@ class Pipeline::Impl {
         mutex_.unlock();
         return batch;
       }
-      if (readable_ && !reading_ && window_is_open()) {
+      if (readable_ && !reading_ && window_is_open() && suspects_allow_reading()) {
         reading_ = true;
         mutex_.unlock();
         std::unique_ptr<Batch> batch = read();
@@ -109,6 +120,9 @@ class Pipeline::Impl {
         condition_.notify_one();
         if (batch == nullptr) continue;
         batch->index = batches_read_++;
+        counters_.read += batch->flights.size();
+        counters_.in_line += batch->flights.size();
+        alone_ = batch->alone;
         window_documents_ += batch->flights.size();
         window_bytes_ += batch->bytes;
         mutex_.unlock();
@@ -124,14 +138,21 @@ class Pipeline::Impl {
     return window_documents_ < options_.window_documents && window_bytes_ < options_.window_bytes;
   }
 
+  // While there are suspects, each document has the line to itself.
+  bool suspects_allow_reading() const WM_REQUIRES(mutex_) {
+    return !alone_ && (suspects_.empty() || counters_.in_line == 0);
+  }
+
   std::unique_ptr<Batch> read() {
+    bool alone;
     {
       // Cleared first: a wake() while we read must not be lost.
       const MutexLock lock(mutex_);
       readable_ = false;
+      alone = !suspects_.empty();
     }
     std::vector<LogRecord> records;
-    if (const Status status = ports_.read(options_.batch_documents_max,
+    if (const Status status = ports_.read(alone ? 1 : options_.batch_documents_max,
                                           static_cast<size_t>(options_.batch_bytes_max), records);
         !status) {
       give_up(status.error());
@@ -145,21 +166,44 @@ class Pipeline::Impl {
     auto batch = std::make_unique<Batch>();
     for (LogRecord& record : records) {
       batch->bytes += static_cast<int64_t>(record.payload.size());
-      batch->flights.push_back(flight_from_record(record.sequence, record.damaged, record.payload));
+      batch->flights.push_back(
+          flight_from_record(record.sequence, record.damaged, std::move(record.payload)));
     }
-    read_ += records.size();
+    batch->alone = alone;
+    if (alone) judge(batch->flights.front());
     return batch;
   }
 
+  // Condemns a suspect whose stage has died of it often enough.
+  void judge(Flight& flight) {
+    const MutexLock lock(mutex_);
+    while (!suspects_.empty() && suspects_.front().sequence <= flight.sequence()) {
+      const Suspect suspect = std::move(suspects_.front());
+      suspects_.pop_front();
+      if (suspect.sequence != flight.sequence() || !flight.in_line()) continue;
+      const auto stage =
+          std::find_if(line_.stages().begin(), line_.stages().end(),
+                       [&](const LineStage& each) { return each.stage->name() == suspect.stage; });
+      if (stage != line_.stages().end() && suspect.attempts >= stage->attempts_max)
+        flight.leave(v1::Result::DEAD, suspect.stage, "CRASHED",
+                     fmt::format("the stage ended the daemon by {} while this document alone was "
+                                 "in the line",
+                                 suspect.cause),
+                     suspect.attempts);
+    }
+    counters_.suspects = suspects_.size();
+  }
+
   // Takes the batch as far as it can go.
-  void advance(std::unique_ptr<Batch> batch, text::Segmenter& segmenter) {
+  void advance(std::unique_ptr<Batch> batch, size_t worker, text::Segmenter& segmenter) {
     const std::vector<Step>& steps = line_.steps();
     size_t point = 0;  // the next ordered point on the batch's way
     for (size_t i = 0; i < batch->position; ++i) point += steps[i].kind == Step::Kind::Settle;
     for (; batch->position < steps.size(); ++batch->position) {
       const bool ordered = steps[batch->position].kind == Step::Kind::Settle;
       if (ordered && !enter(point, batch)) return;
-      run_step(line_, *batch, state_, segmenter, options_.timings);
+      if (const Status status = step(*batch, worker, segmenter); !status)
+        return give_up(status.error());
       if (ordered && mutant("state_before_result"))
         WM_INVARIANT(state_.commit(batch->flights.back().sequence()) && state_.checkpoint());
       if (ordered) leave(point++);
@@ -169,6 +213,19 @@ class Pipeline::Impl {
     if (!enter(point, batch)) return;
     emit(*batch);
     leave(point);
+  }
+
+  Status step(Batch& batch, size_t worker, text::Segmenter& segmenter) {
+    const Step& step = line_.steps()[batch.position];
+    const bool in_stage = step.kind == Step::Kind::Process || step.kind == Step::Kind::Settle;
+    const bool marked = marker_ != nullptr && in_stage;
+    if (marked)
+      marker_->enter(worker, line_.stages()[step.stage].stage->name(),
+                     batch.flights.front().sequence(), batch.flights.back().sequence(),
+                     batch.alone);
+    Status status = run_step(line_, batch, state_, segmenter, options_.timings);
+    if (marked) marker_->leave(worker);
+    return status;
   }
 
   // True: the batch may pass the point now. False: it was parked there.
@@ -197,17 +254,26 @@ class Pipeline::Impl {
       const MutexLock lock(mutex_);
       emitted_.push_back({batch.flights.back().sequence(), batch.flights.size(), batch.bytes});
     }
-    for (size_t i = 0; i < batch.flights.size() && !stopping(); ++i) {
-      const Flight& flight = batch.flights[i];
-      const v1::Result::Status outcome = flight.result.status();
+    const size_t count = batch.flights.size();
+    for (size_t i = 0; i < count && !stopping(); ++i) {
+      Flight& flight = batch.flights[i];
+      if (mutant("half_settle_batch") && i >= count / 2) flight.changes.clear();
+      totals_.count(flight.result.status());
+      if (options_.dead_letters != nullptr) options_.dead_letters->note(flight);
       if (const Status status =
-              ports_.emit(flight.sequence(), make_record(batch, i, state_, topics_));
+              ports_.emit(flight.sequence(), make_record(batch, i, state_, topics_, totals_));
           !status)
         return give_up(status.error());
-      ++(outcome == v1::Result::PROCESSED ? processed_
-         : outcome == v1::Result::DROPPED ? dropped_
-                                          : dead_);
+      const MutexLock lock(mutex_);
+      --counters_.in_line;
+      counters_.processed = totals_.processed;
+      counters_.dropped = totals_.dropped;
+      counters_.dead = totals_.dead;
     }
+    const MutexLock lock(mutex_);
+    if (!batch.alone) return;
+    alone_ = false;
+    condition_.notify_one();
   }
 
   bool stopping() {
@@ -229,10 +295,10 @@ class Pipeline::Impl {
   StateStore& state_;
   const PipelineOptions options_;
   const PipelinePorts ports_;
+  const std::unique_ptr<StageMarker> marker_;
   std::vector<std::thread> workers_;
-  std::atomic<uint64_t> read_{0}, processed_{0}, dropped_{0}, dead_{0};
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Condition condition_;
   bool stopping_ WM_GUARDED_BY(mutex_) = false;
   bool readable_ WM_GUARDED_BY(mutex_) = true;
@@ -243,10 +309,21 @@ class Pipeline::Impl {
   std::map<uint64_t, std::unique_ptr<Batch>> ready_ WM_GUARDED_BY(mutex_);
   std::vector<OrderedPoint> points_ WM_GUARDED_BY(mutex_);
   std::deque<Emitted> emitted_ WM_GUARDED_BY(mutex_);
+  Counters counters_ WM_GUARDED_BY(mutex_);
+  std::deque<Suspect> suspects_ WM_GUARDED_BY(mutex_);  // not read yet
+  bool alone_ WM_GUARDED_BY(mutex_) = false;            // the batch in the line is to be alone
 
   // Touched only inside the emission's ordered point.
+  Totals totals_;
   Topics topics_;
 };
+
+std::vector<std::string> Pipeline::spaces(const Line& line) {
+  std::vector<std::string> names = line.spaces();
+  for (const char* own : {Topics::kSpace, DeadLetters::kSpace, DeadLetters::kRecordsSpace})
+    names.emplace_back(own);
+  return names;
+}
 
 Result<std::unique_ptr<Pipeline>> Pipeline::make(Line& line, StateStore& state,
                                                  const PipelineOptions& options,
@@ -254,7 +331,14 @@ Result<std::unique_ptr<Pipeline>> Pipeline::make(Line& line, StateStore& state,
   line.bind(state);
   auto topics = Topics::load(state, options.topics_max);
   if (!topics) return tl::unexpected(std::move(topics).error());
-  auto impl = std::make_unique<Impl>(line, state, options, std::move(ports), std::move(*topics));
+  std::unique_ptr<StageMarker> marker;
+  if (!options.marker_path.empty()) {
+    auto opened = StageMarker::open(options.marker_path, options.threads);
+    if (!opened) return tl::unexpected(std::move(opened).error());
+    marker = std::move(*opened);
+  }
+  auto impl = std::make_unique<Impl>(line, state, options, std::move(ports), std::move(*topics),
+                                     std::move(marker));
   return std::unique_ptr<Pipeline>(new Pipeline(std::move(impl)));
 }
 

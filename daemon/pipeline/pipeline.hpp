@@ -20,7 +20,9 @@
 
 #include "daemon/base/error.hpp"
 #include "daemon/log/log.hpp"
+#include "daemon/pipeline/dead_letters.hpp"
 #include "daemon/pipeline/line.hpp"
+#include "daemon/pipeline/totals.hpp"
 #include "daemon/plugin/state_store.hpp"
 
 namespace wiremill {
@@ -32,6 +34,8 @@ struct PipelineOptions {
   uint32_t window_documents = 1024;
   int64_t window_bytes = 256 << 20;
   size_t topics_max = 100'000;
+  Totals totals{};                      // of the results before the first one read (read_totals)
+  DeadLetters* dead_letters = nullptr;  // told of every outcome; null: documents that die are gone
   // Documents that a stage died in stand in this mapped file (stage_marker.hpp); empty: none.
   std::string marker_path{};
   bool timings = false;  // note in the results how long stages took
@@ -52,8 +56,11 @@ struct PipelinePorts {
 
 class Pipeline {
  public:
-  // `line` and `state` outlive it; the state's spaces include line.spaces() and Topics::kSpace.
-  // Errors: Io (the state store).
+  // Every key space that a pipeline with this line and with dead letters needs of the state store.
+  static std::vector<std::string> spaces(const Line& line);
+
+  // `line`, `state` and the dead letters outlive it; the state's spaces are those of spaces(), or
+  // without dead letters line.spaces() and Topics::kSpace. Errors: Io (the state store, the marker).
   static Result<std::unique_ptr<Pipeline>> make(Line& line, StateStore& state,
                                                 const PipelineOptions& options,
                                                 PipelinePorts ports);
@@ -77,7 +84,7 @@ class Pipeline {
     uint64_t read = 0;  // since the start
     uint64_t processed = 0, dropped = 0, dead = 0;
     uint64_t in_line = 0;   // read, and no result handed over yet
-    uint64_t suspects = 0;  // documents that run alone because a stage died in them
+    uint64_t suspects = 0;  // documents that are still to run alone because a stage died in them
   };
   Counters counters() const;
 

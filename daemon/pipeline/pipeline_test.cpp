@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -16,6 +17,9 @@ namespace {
 
 struct Submitted {
   std::string source, body;
+  std::string id{};      // empty: its place
+  uint64_t retries = 0;  // a dead letter
+  uint64_t first_sequence = 0;
 };
 
 StageConfig probe_stage(const std::string& name) {
@@ -35,11 +39,7 @@ std::unique_ptr<Line> build(const std::vector<StageConfig>& stages) {
   return std::move(*line);
 }
 
-std::vector<std::string> spaces_of(const Line& line) {
-  std::vector<std::string> spaces = line.spaces();
-  spaces.emplace_back(Topics::kSpace);
-  return spaces;
-}
+std::vector<std::string> spaces_of(const Line& line) { return Pipeline::spaces(line); }
 
 // Takes the documents through the line and answers their records in the order of emission.
 std::vector<v1::ResultRecord> run(Line& line, StateStore& state,
@@ -57,7 +57,11 @@ std::vector<v1::ResultRecord> run(Line& line, StateStore& state,
       document.set_source(documents[next].source);
       document.set_body(documents[next].body);
       v1::IntakeRecord record;
-      record.set_id("document-" + std::to_string(first + next));
+      record.set_id(documents[next].id.empty() ? "document-" + std::to_string(first + next)
+                                               : documents[next].id);
+      record.set_accepted_at_us(static_cast<int64_t>(first + next) * 1'000'000);
+      record.set_retries(documents[next].retries);
+      record.set_first_sequence(documents[next].first_sequence);
       record.set_document(document.SerializeAsString());
       out.push_back({first + next, documents[next].body == "damaged", record.SerializeAsString()});
     }
@@ -101,6 +105,10 @@ v1::Result result_of(const v1::ResultRecord& record) {
   return result;
 }
 
+Totals totals_of(const v1::ResultRecord& record) {
+  return {record.totals().processed(), record.totals().dropped(), record.totals().dead()};
+}
+
 std::vector<Submitted> mixed_documents(size_t count) {
   const char* bodies[] = {"plain", "drop",   "a longer plain text", "throw",
                           "skip",  "forget", "throw in settle"};
@@ -135,6 +143,9 @@ TEST(Pipeline, EveryVerdictBecomesItsOutcome) {
   EXPECT_EQ(outcome(6), "DEAD probe EXCEPTION 3");
   EXPECT_EQ(outcome(7), "DEAD log LOG_DAMAGED 0");
   EXPECT_EQ(result_of(records[3]).failure().message(), "thrown in process");
+  EXPECT_EQ(result_of(records[1]).failure().message(), "the body says so");
+  EXPECT_EQ(totals_of(records[1]), (Totals{1, 1, 0}));
+  EXPECT_EQ(totals_of(records[8]), (Totals{3, 1, 5}));
   // The documents behind go on, and the one that failed in settle left nothing in the state.
   EXPECT_EQ(result_of(records[8]).extensions(0).json(),
             R"({"count":3,"sources":"s=3 ","carried":true})");
@@ -193,10 +204,83 @@ TEST(Pipeline, RecordedChangesRebuildTheState) {
           change.has_value() ? std::optional<std::string_view>(change.value()) : std::nullopt,
           i + 1);
   ASSERT_TRUE((*state)->commit(kCut));
-  const auto rest = run(*line, **state, {documents.begin() + kCut, documents.end()}, {}, kCut + 1);
+  PipelineOptions options;
+  options.totals = totals_of(whole[kCut - 1]);
+  const auto rest =
+      run(*line, **state, {documents.begin() + kCut, documents.end()}, options, kCut + 1);
   ASSERT_EQ(rest.size(), documents.size() - kCut);
   for (size_t i = 0; i < rest.size(); ++i)
     EXPECT_EQ(rest[i].SerializeAsString(), whole[kCut + i].SerializeAsString()) << i;
+}
+
+// At every instant each document that was read has its result or is in the line.
+TEST(Pipeline, CountsWhatIsInTheLine) {
+  const auto line = build({probe_stage("probe")});
+  auto state = StateStore::open("", spaces_of(*line));
+  std::unique_ptr<Pipeline> pipeline;
+  std::atomic<uint64_t> read{0}, emitted{0};
+  std::mutex mutex;
+  std::condition_variable done;
+  const auto expect_all_counted = [&] {
+    const auto counters = pipeline->counters();
+    EXPECT_EQ(counters.read + 9,
+              counters.processed + counters.dropped + counters.dead + counters.in_line);
+  };
+  PipelinePorts ports;
+  ports.read = [&](size_t, size_t, std::vector<LogRecord>& out) -> Status {
+    expect_all_counted();
+    if (read < 500) out.push_back({10 + read++, true, ""});
+    return {};
+  };
+  ports.emit = [&](uint64_t sequence, const std::string&) -> Status {
+    expect_all_counted();
+    EXPECT_TRUE((*state)->commit(sequence));
+    pipeline->release(sequence);
+    const std::unique_lock lock(mutex);
+    ++emitted;
+    done.notify_one();
+    return {};
+  };
+  PipelineOptions options;
+  options.threads = 4;
+  options.totals = {4, 3, 2};
+  pipeline = std::move(Pipeline::make(*line, **state, options, ports).value());
+  pipeline->start();
+  std::unique_lock lock(mutex);
+  done.wait(lock, [&] { return emitted == 500; });
+  lock.unlock();
+  pipeline->stop();
+  const auto counters = pipeline->counters();
+  EXPECT_EQ(counters.dead, 502U);
+  EXPECT_EQ(counters.processed, 4U);
+  EXPECT_EQ(counters.in_line, 0U);
+}
+
+// A retry is the same document to a stage that remembers, whatever became of its earlier attempts.
+TEST(Pipeline, ARetryIsNoDuplicateOfItself) {
+  StageConfig duplicates;
+  duplicates.where = "test.yaml:2:1";
+  duplicates.name = "duplicates";
+  duplicates.plugin = DUPLICATES_PLUGIN;
+  const auto line = build({duplicates, probe_stage("probe")});
+  ASSERT_NE(line, nullptr);
+  const std::string text = "throw in settle";
+  const auto records = run(*line, {{"s", text, "a"},
+                                   {"s", text, "b"},
+                                   {"s", text, "a", 1, 1},
+                                   {"s", text, "a", 3, 1},
+                                   {"s", text, "c"}});
+  const auto answer = [&](size_t i) {
+    const v1::Result result = result_of(records[i]);
+    EXPECT_EQ(result.status(), v1::Result::DEAD);
+    return v1::Duplicate::Kind_Name(result.duplicate().kind()) + " " + result.duplicate().of() +
+           " " + std::to_string(result.retries());
+  };
+  EXPECT_EQ(answer(0), "NONE  0");
+  EXPECT_EQ(answer(1), "EXACT a 0");
+  EXPECT_EQ(answer(2), "NONE  1");
+  EXPECT_EQ(answer(3), "NONE  3");
+  EXPECT_EQ(answer(4), "EXACT a 0");
 }
 
 TEST(Pipeline, TopicsNameTheResultBefore) {

@@ -3,11 +3,34 @@
 
 #include <wiremill/stage.hpp>
 
+#include <unistd.h>
+
 #include <atomic>
+#include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 namespace {
+
+// Fills the stack; the compiler must not make a loop of it.
+__attribute__((noinline)) int overflow(int depth) {  // NOLINT(misc-no-recursion)
+  volatile char frame[4096];
+  frame[0] = static_cast<char>(depth);
+  return depth < 0 ? 0 : overflow(depth + 1) + frame[0];
+}
+
+// Ends the process as the body says.
+void die(std::string_view body) {
+  volatile uintptr_t nowhere = 8;
+  if (body == "die by a wild pointer") *reinterpret_cast<volatile int*>(nowhere) = 1;
+  if (body == "die by abort") std::abort();
+  if (body == "die by a full stack") overflow(0);
+  if (body == "die by exit") std::exit(3);
+  if (body == "die in a thread") std::thread([] { std::abort(); }).join();
+  if (body == "die by kill") kill(getpid(), SIGKILL);
+}
 
 struct Probe {
   static constexpr wm_option kOptions[] = {
@@ -26,6 +49,8 @@ struct Probe {
   wiremill::Verdict process(const wiremill::Document& document, wiremill::Output& output) const {
     const std::string_view body = document.body();
     output.byline("half an annotation");
+    if (body.starts_with("die")) die(body);
+    if (body.starts_with("slow")) usleep(200'000);
     if (body == "drop") return wiremill::Verdict::drop("ASKED", "the body says so");
     if (body == "bad") return wiremill::Verdict::bad_document("UNREADABLE", "the body says so");
     if (body == "throw") throw std::runtime_error("thrown in process");
@@ -49,6 +74,7 @@ struct Probe {
     const int count = std::stoi(state.get(key).value_or("0")) + 1;
     state.put(key, std::to_string(count));
     if (document.body() == "forget") state.remove(key);
+    if (document.body() == "die in settle") std::abort();
     if (document.body() == "throw in settle") throw std::runtime_error("thrown in settle");
     std::string sources;
     state.scan("count/", "", [&](std::string_view name, std::string_view value) {

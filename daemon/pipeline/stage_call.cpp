@@ -44,6 +44,8 @@ class Call {
   // Runs the stage once over all documents. False: the stage gave up the batch as a whole.
   bool run();
   const Answer& answer(size_t index) const { return answers_[index]; }
+  // Why the stage was told WM_ERROR_IO.
+  const Status& state_status() const { return state_status_; }
   // Takes over what was said about a document whose verdict is WM_OK.
   void apply(size_t index);
   // Enters the changes of a document into the state store and its record.
@@ -77,6 +79,7 @@ class Call {
   const LineStage& stage_;
   std::vector<Flight*> flights_;
   StateStore* state_;  // null in process
+  Status state_status_;
   std::deque<DocumentView> views_;
   std::vector<const wm_document*> documents_;
   std::vector<Answer> answers_;
@@ -374,7 +377,10 @@ int32_t Call::get_many(const wm_batch* batch, const wm_view* keys, size_t count,
   wanted.reserve(count);
   for (size_t i = 0; i < count; ++i) wanted.push_back(as_string_view(keys[i]));
   std::vector<std::optional<std::string>> values;
-  if (!call.state_->get_many(call.stage_.space, wanted, values)) return WM_ERROR_IO;
+  if (Status status = call.state_->get_many(call.stage_.space, wanted, values); !status) {
+    call.state_status_ = std::move(status);
+    return WM_ERROR_IO;
+  }
   for (size_t i = 0; i < count; ++i) {
     const auto own = call.overlay_.find(wanted[i]);
     const std::optional<std::string>& value = own != call.overlay_.end() ? own->second : values[i];
@@ -421,7 +427,7 @@ int32_t Call::scan(const wm_batch* batch, wm_view prefix, wm_view from, wm_scann
         go_on = scanned(user, {own->first.data(), own->first.size()},
                         {own->second->data(), own->second->size()}) != 0;
   };
-  const Status status = call.state_->scan(
+  Status status = call.state_->scan(
       call.stage_.space, wanted, as_string_view(from),
       [&](std::string_view key, std::string_view value) {
         own_until(key);
@@ -431,7 +437,10 @@ int32_t Call::scan(const wm_batch* batch, wm_view prefix, wm_view from, wm_scann
           go_on = scanned(user, {key.data(), key.size()}, {value.data(), value.size()}) != 0;
         return go_on;
       });
-  if (!status) return WM_ERROR_IO;
+  if (!status) {
+    call.state_status_ = std::move(status);
+    return WM_ERROR_IO;
+  }
   own_until(std::nullopt);
   return WM_ERROR_NONE;
 }
@@ -496,20 +505,24 @@ void call_process(const LineStage& stage, std::span<Flight> flights) {
   }
 }
 
-void call_settle(const LineStage& stage, std::span<Flight> flights, StateStore& state) {
+Status call_settle(const LineStage& stage, std::span<Flight> flights, StateStore& state) {
   const std::vector<Flight*> list = still_in_line(flights);
-  if (list.empty()) return;
+  if (list.empty()) return {};
   Call batch(stage, list, &state);
-  if (batch.run() || list.size() == 1) {
+  const bool answered = batch.run();
+  WM_TRY(batch.state_status());
+  if (answered || list.size() == 1) {
     for (size_t i = 0; i < list.size(); ++i) finish_settle(stage, batch, i, *list[i]);
-    return;
+    return {};
   }
   // The stage gave up the batch as a whole: find out for which document.
   for (Flight* flight : list) {
     Call alone(stage, {flight}, &state);
     alone.run();
+    WM_TRY(alone.state_status());
     finish_settle(stage, alone, 0, *flight);
   }
+  return {};
 }
 
 }  // namespace wiremill

@@ -29,7 +29,8 @@ struct LineStage {
 void call_process(const LineStage& stage, std::span<Flight> flights);
 
 // Calls settle likewise, once: nothing is tried again. Changes go to `state` under the document's
-// sequence and to Flight::changes.
-void call_settle(const LineStage& stage, std::span<Flight> flights, StateStore& state);
+// sequence and to Flight::changes. An error of the state store is not the documents' fault: it is
+// answered, whatever the stage said of them.
+Status call_settle(const LineStage& stage, std::span<Flight> flights, StateStore& state);
 
 }  // namespace wiremill

@@ -17,9 +17,8 @@
 namespace wiremill {
 namespace {
 
-constexpr char kSequenceKey[] = "sequence";       // in the default column family, as decimal digits
-constexpr char kSpacePrefix[] = "space/";         // keeps names of spaces and "default" apart
-constexpr size_t kMemtablesBytesMax = 128 << 20;  // of all spaces together
+constexpr char kSequenceKey[] = "sequence";  // in the default column family, as decimal digits
+constexpr char kSpacePrefix[] = "space/";    // keeps names of spaces and "default" apart
 constexpr size_t kMemtableBytes = 32 << 20;
 constexpr size_t kBlockCacheBytes = 64 << 20;
 
@@ -29,16 +28,20 @@ std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice
 tl::unexpected<Error> failed(std::string_view did, const rocksdb::Status& status) {
   const bool damaged =
       status.IsCorruption() || status.IsInvalidArgument() || status.IsNotSupported();
-  return fail(damaged ? ErrorCode::Damaged : ErrorCode::Io, "{}: {}", did, status.ToString());
+  const ErrorCode code = status.IsNoSpace() ? ErrorCode::NoSpace
+                         : damaged          ? ErrorCode::Damaged
+                                            : ErrorCode::Io;
+  return fail(code, "{}: {}", did, status.ToString());
 }
 
-rocksdb::DBOptions database_options() {
+rocksdb::DBOptions database_options(const StateStoreOptions& wanted) {
   rocksdb::DBOptions options;
+  if (wanted.env != nullptr) options.env = wanted.env;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.atomic_flush = true;
   options.max_background_jobs = 2;
-  options.db_write_buffer_size = kMemtablesBytesMax;
+  options.db_write_buffer_size = wanted.memtables_bytes_max;
   options.max_open_files = 512;
   options.info_log_level = rocksdb::WARN_LEVEL;
   options.max_log_file_size = 1 << 20;
@@ -69,15 +72,16 @@ class RocksdbBackend : public StateBackend {
   }
 
   static Result<std::unique_ptr<StateBackend>> open(const std::string& directory,
-                                                    const std::vector<std::string>& spaces) {
+                                                    const std::vector<std::string>& spaces,
+                                                    const StateStoreOptions& wanted) {
     const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
-    const rocksdb::DBOptions options = database_options();
+    const rocksdb::DBOptions options = database_options(wanted);
 
     // A store opens only with all its column families; those that nobody asked for are kept.
     std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName};
     for (const std::string& space : spaces) names.push_back(kSpacePrefix + space);
     std::vector<std::string> existing;
-    if (rocksdb::Env::Default()->FileExists(directory + "/CURRENT").ok()) {
+    if (options.env->FileExists(directory + "/CURRENT").ok()) {
       const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, directory, &existing);
       if (!listed.ok()) return failed("state store " + directory, listed);
     }
@@ -139,6 +143,7 @@ class RocksdbBackend : public StateBackend {
   }
 
   Status apply(std::span<const StateChangeToApply> changes, uint64_t sequence) override {
+    WM_TRY(resume());
     rocksdb::WriteBatch batch;
     for (const StateChangeToApply& change : changes) {
       const rocksdb::Status status =
@@ -150,18 +155,28 @@ class RocksdbBackend : public StateBackend {
     options.disableWAL = true;
     rocksdb::Status status = batch.Put(handles_[0], kSequenceKey, std::to_string(sequence));
     if (status.ok()) status = db_->Write(options, &batch);
-    if (!status.ok()) return failed("write state", status);
-    return {};
+    return outcome("write state", status);
   }
 
   Status checkpoint() override {
-    const rocksdb::Status status = db_->Flush(rocksdb::FlushOptions(), handles_);
-    if (!status.ok()) return failed("flush state", status);
-    return {};
+    WM_TRY(resume());
+    return outcome("flush state", db_->Flush(rocksdb::FlushOptions(), handles_));
   }
 
  private:
   rocksdb::ColumnFamilyHandle* family(size_t space) const { return handles_[space + 1]; }
+
+  Status outcome(std::string_view did, const rocksdb::Status& status) {
+    stalled_ = status.IsNoSpace();
+    if (!status.ok()) return failed(did, status);
+    return {};
+  }
+
+  // After a write that found no space RocksDB refuses every other until it is told to go on.
+  Status resume() {
+    if (!stalled_) return {};
+    return outcome("go on with the state store", db_->Resume());
+  }
 
   Status read_sequence() {
     std::string digits;
@@ -180,13 +195,16 @@ class RocksdbBackend : public StateBackend {
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // default, the spaces, then the others
   uint64_t recovered_ = 0;
+
+  bool stalled_ = false;  // the committing thread's
 };
 
 }  // namespace
 
 Result<std::unique_ptr<StateBackend>> open_rocksdb_backend(const std::string& directory,
-                                                           const std::vector<std::string>& spaces) {
-  return RocksdbBackend::open(directory, spaces);
+                                                           const std::vector<std::string>& spaces,
+                                                           const StateStoreOptions& options) {
+  return RocksdbBackend::open(directory, spaces, options);
 }
 
 }  // namespace wiremill

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/base/error.hpp"
+#include "daemon/plugin/state_store.hpp"
 
 namespace wiremill {
 
@@ -45,7 +46,8 @@ class StateBackend {
 };
 
 Result<std::unique_ptr<StateBackend>> open_rocksdb_backend(const std::string& directory,
-                                                           const std::vector<std::string>& spaces);
+                                                           const std::vector<std::string>& spaces,
+                                                           const StateStoreOptions& options);
 std::unique_ptr<StateBackend> make_memory_backend(size_t spaces);
 
 }  // namespace wiremill

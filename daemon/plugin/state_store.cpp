@@ -141,23 +141,34 @@ class StateStore::Impl {
         overlays_(names_.size()),
         committed_(backend_->recovered_up_to()) {}
 
+  Status apply(std::span<const StateChangeToApply> changes, uint64_t sequence) {
+    WM_TRY(backend_->apply(changes, sequence));
+    for (const StateChangeToApply& change : changes)
+      unflushed_bytes_ += change.key.size() + (*change.value ? (*change.value)->size() : 0);
+    committed_ = sequence;
+    flushed_ = false;
+    return {};
+  }
+
   // Constant after construction; the overlays and the backend look after themselves.
   const std::vector<std::string> names_;
   const std::unique_ptr<StateBackend> backend_;
   std::vector<Overlay> overlays_;
 
-  // Owned by the committing thread.
-  uint64_t committed_;
+  // Written by the committing thread alone.
+  std::atomic<uint64_t> committed_;
   bool flushed_ = true;  // committed_ and all before it are on disk
+  uint64_t unflushed_bytes_ = 0;
 };
 
 Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& directory,
-                                                     const std::vector<std::string>& spaces) {
+                                                     const std::vector<std::string>& spaces,
+                                                     const StateStoreOptions& options) {
   std::unique_ptr<StateBackend> backend;
   if (directory.empty()) {
     backend = make_memory_backend(spaces.size());
   } else {
-    auto opened = open_rocksdb_backend(directory, spaces);
+    auto opened = open_rocksdb_backend(directory, spaces, options);
     if (!opened) return tl::unexpected<Error>(std::move(opened).error());
     backend = std::move(*opened);
   }
@@ -234,10 +245,8 @@ Status StateStore::commit(uint64_t sequence) {
   for (size_t space = 0; space < impl_->overlays_.size(); ++space)
     ends.push_back(impl_->overlays_[space].gather(sequence, space, changes));
   if (changes.empty() && sequence <= impl_->committed_) return {};
-  sequence = std::max(sequence, impl_->committed_);
-  WM_TRY(impl_->backend_->apply(changes, sequence));
-  impl_->committed_ = sequence;
-  impl_->flushed_ = false;
+  sequence = std::max(sequence, impl_->committed_.load());
+  WM_TRY(impl_->apply(changes, sequence));
   for (size_t space = 0; space < impl_->overlays_.size(); ++space)
     impl_->overlays_[space].remove_below(ends[space]);
   return {};
@@ -246,7 +255,25 @@ Status StateStore::commit(uint64_t sequence) {
 Result<uint64_t> StateStore::checkpoint() {
   if (!impl_->flushed_) WM_TRY(impl_->backend_->checkpoint());
   impl_->flushed_ = true;
-  return impl_->committed_;
+  impl_->unflushed_bytes_ = 0;
+  return impl_->committed_.load();
+}
+
+uint64_t StateStore::committed() const { return impl_->committed_; }
+
+uint64_t StateStore::bytes_since_checkpoint() const { return impl_->unflushed_bytes_; }
+
+Status StateStore::replay(std::vector<Change> changes, uint64_t sequence) {
+  std::vector<StateChangeToApply> list;
+  list.reserve(changes.size());
+  for (Change& change : changes)
+    list.push_back({change.space, std::move(change.key),
+                    std::make_shared<const std::optional<std::string>>(std::move(change.value))});
+  return impl_->apply(list, sequence);
+}
+
+Status StateStore::amend(std::vector<Change> changes) {
+  return replay(std::move(changes), impl_->committed_);
 }
 
 size_t StateStore::overlay_entries() const {

@@ -7,14 +7,14 @@
 //   write(space, key, value, sequence)   settle, documents in ascending sequence   -> overlay
 //   commit(sequence)                     the result log reported it durable        -> RocksDB
 //   checkpoint()                         from time to time                         -> on disk
-//   recovered_up_to()                    at start: apply the log's records above it, then go on
+//   recovered_up_to()                    at start: replay() the log's records above it, then go on
 //
 // RocksDB runs without a write-ahead log: the result log is one. What is on disk after a crash is
 // the state at exactly recovered_up_to(), in all spaces together. Memory: memtables to 128 MiB,
 // block cache 64 MiB, and the overlay, which the caller bounds by committing.
 //
 // Threads: get, scan, write and drop_above on any thread, with one writer per space at a time (the
-// ordered point); commit and checkpoint on one thread.
+// ordered point); all from commit to amend, but for committed(), on one thread.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,16 @@
 
 #include "daemon/base/error.hpp"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace wiremill {
+
+struct StateStoreOptions {
+  size_t memtables_bytes_max = 128 << 20;  // of all spaces together; beyond it RocksDB flushes
+  rocksdb::Env* env = nullptr;             // where not the kernel's files, which tests replace
+};
 
 class StateStore {
  public:
@@ -36,11 +45,12 @@ class StateStore {
   // untouched). An empty directory name keeps everything in memory, for `wiremill run` and tests.
   // Errors: Io, Locked, Damaged.
   static Result<std::unique_ptr<StateStore>> open(const std::string& directory,
-                                                  const std::vector<std::string>& spaces);
+                                                  const std::vector<std::string>& spaces,
+                                                  const StateStoreOptions& options = {});
   ~StateStore();
 
   // Everything up to here is in RocksDB, on disk; 0 for a new store. The caller applies what the
-  // log recorded above it by write() and commit() before anything else.
+  // log recorded above it by replay() before anything else.
   uint64_t recovered_up_to() const;
 
   // The index of a space named to open(), which is its place in that list.
@@ -64,10 +74,28 @@ class StateStore {
   void drop_above(size_t space, uint64_t sequence);
 
   // Every change up to `sequence` may become lasting; the caller has made them all. After an error
-  // they are still in the overlay, and the next commit tries again. Errors: Io.
+  // they are still in the overlay, and the next commit tries again. Errors: Io, NoSpace (the next
+  // try may succeed).
   Status commit(uint64_t sequence);
-  // Writes what is committed to disk and answers up to which sequence. Errors: Io.
+  // Writes what is committed to disk and answers up to which sequence. Errors: as commit.
   Result<uint64_t> checkpoint();
+  // Up to which sequence changes are committed. Any thread.
+  uint64_t committed() const;
+  // Keys and values committed since the last checkpoint.
+  uint64_t bytes_since_checkpoint() const;
+
+  // A change that does not pass the overlay.
+  struct Change {
+    size_t space = 0;
+    std::string key;
+    std::optional<std::string> value;  // nullopt removes
+  };
+  // At start: what results up to `sequence` recorded, in their order, all or none. Errors: as
+  // commit.
+  Status replay(std::vector<Change> changes, uint64_t sequence);
+  // What no result stands for, an operator's doing: applied to what is committed, all or none. What
+  // the overlay holds of the same keys stays on top. Errors: as commit.
+  Status amend(std::vector<Change> changes);
 
   // Changes that are not yet committed, in all spaces. Any thread.
   size_t overlay_entries() const;

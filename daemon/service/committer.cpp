@@ -1,20 +1,35 @@
 #include "daemon/service/committer.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <optional>
 #include <utility>
-#include <vector>
 
+#include "daemon/base/fail_point.hpp"
 #include "daemon/base/logging.hpp"
 #include "daemon/base/mutant.hpp"
 #include "daemon/log/log.hpp"
 #include "wiremill/v1/record.pb.h"
 
 namespace wiremill {
+namespace {
+
+// What recovery applies at most, beside what was committed while the last checkpoint was written.
+constexpr uint64_t kResultsPerCheckpoint = 50'000;
+constexpr uint64_t kBytesPerCheckpoint = 64 << 20;
+constexpr std::chrono::seconds kRetryPeriod{1};
+
+}  // namespace
 
 Committer::Committer(StateStore& state, std::function<void(uint64_t)> committed,
                      std::function<void(const Error&)> failed)
-    : state_(state), committed_(std::move(committed)), failed_(std::move(failed)), thread_([this] {
+    : state_(state),
+      committed_(std::move(committed)),
+      failed_(std::move(failed)),
+      checkpointed_(state.recovered_up_to()),
+      thread_([this] {
         set_thread_name("state");
-        run();
+        serve();
       }) {}
 
 Committer::~Committer() {
@@ -39,84 +54,192 @@ void Committer::request_checkpoint() {
   condition_.notify_one();
 }
 
-void Committer::run() {
-  uint64_t committed = 0;
+Status Committer::run(const std::function<Status()>& work) {
+  Task task{work, {}};
+  const MutexLock lock(mutex_);
+  tasks_.push_back(&task);
+  condition_.notify_one();
+  while (!task.done) answered_.wait(mutex_);
+  return std::move(task.answer);
+}
+
+Status Committer::health() const {
+  const MutexLock lock(mutex_);
+  return health_;
+}
+
+void Committer::serve() {
   for (bool last = false; !last;) {
-    uint64_t wanted;
-    bool checkpoint;
-    {
-      const MutexLock lock(mutex_);
-      while (durable_ == committed && !checkpoint_due_ && !stopping_) condition_.wait(mutex_);
-      wanted = durable_;
-      checkpoint = std::exchange(checkpoint_due_, false);
-      last = stopping_;
+    const Turn turn = next();
+    last = turn.last;
+    Status status = broken_ ? health() : advance(turn);
+    for (Task* task : turn.tasks) {
+      task->answer = status;
+      if (!status) continue;
+      task->answer = task->work();
+      if (task->answer) task->answer = status = write_checkpoint();
     }
-    if (mutant("state_before_result")) {  // the pipeline does it, too early
-      checkpoint = false;
-      committed_(committed = wanted);
-    }
-    if (wanted > committed) {
-      if (const Status status = state_.commit(wanted); !status) return failed_(status.error());
-      committed = wanted;
-      committed_(committed);
-    }
-    if (checkpoint)
-      if (const auto up_to = state_.checkpoint(); !up_to) return failed_(up_to.error());
+    note(status, turn.checkpoint);
+    answer(turn.tasks);
   }
+}
+
+Committer::Turn Committer::next() {
+  const MutexLock lock(mutex_);
+  if (stalled_)
+    while (!stopping_ && tasks_.empty() && condition_.wait_for(mutex_, kRetryPeriod)) continue;
+  else
+    while (!stopping_ && tasks_.empty() && (broken_ || (durable_ == up_to_ && !checkpoint_due_)))
+      condition_.wait(mutex_);
+  return {durable_, std::exchange(checkpoint_due_, false), stopping_, std::exchange(tasks_, {})};
+}
+
+Status Committer::advance(const Turn& turn) {
+  bool checkpoint = turn.checkpoint;
+  if (mutant("state_before_result")) {  // the pipeline does it, too early
+    checkpoint = false;
+    if (turn.wanted > up_to_) committed_(up_to_ = turn.wanted);
+  }
+  if (turn.wanted > up_to_) {
+    fail_point("state.apply.before");
+    WM_TRY(state_.commit(turn.wanted));
+    fail_point("state.apply.after");
+    up_to_ = turn.wanted;
+    committed_(up_to_);
+    checkpoint = checkpoint || up_to_ - checkpointed_ >= kResultsPerCheckpoint ||
+                 state_.bytes_since_checkpoint() >= kBytesPerCheckpoint;
+  }
+  return checkpoint ? write_checkpoint() : Status();
+}
+
+Status Committer::write_checkpoint() {
+  fail_point("checkpoint.before");
+  const auto up_to = state_.checkpoint();
+  if (!up_to) return tl::unexpected(up_to.error());
+  fail_point("checkpoint.after");
+  checkpointed_ = *up_to;
+  return {};
+}
+
+void Committer::note(const Status& status, bool checkpoint) {
+  const bool was_good = !stalled_ && !broken_;
+  stalled_ = !status && status.error().code == ErrorCode::NoSpace;
+  broken_ = !status && !stalled_;
+  if (status && !was_good) log_info("state: the store can be written again");
+  {
+    const MutexLock lock(mutex_);
+    health_ = status;
+    if (stalled_ && checkpoint) checkpoint_due_ = true;
+  }
+  if (!status && was_good) failed_(status.error());
+}
+
+void Committer::answer(const std::vector<Task*>& tasks) {
+  const MutexLock lock(mutex_);
+  for (Task* task : tasks) task->done = true;
+  if (!tasks.empty()) answered_.notify_all();
 }
 
 namespace {
 
-Status apply(const v1::ResultRecord& record, uint64_t sequence,
-             const std::vector<std::optional<size_t>>& spaces, StateStore& state) {
-  for (const v1::StateChange& change : record.changes()) {
+// A place in ResultRecord.spaces to a space of the store; nullopt where no stage of this name is
+// left.
+using Spaces = std::vector<std::optional<size_t>>;
+
+Status gather(v1::ResultRecord& record, uint64_t sequence, const StateStore& state,
+              std::vector<StateStore::Change>& changes) {
+  Spaces spaces;
+  for (const std::string& name : record.spaces()) spaces.push_back(state.find_space(name));
+  for (v1::StateChange& change : *record.mutable_changes()) {
     if (change.space() >= spaces.size())
       return fail(ErrorCode::Damaged, "result {}: a state change of an unknown space", sequence);
-    if (const auto space = spaces[change.space()])
-      state.write(
-          *space, change.key(),
-          change.has_value() ? std::optional<std::string_view>(change.value()) : std::nullopt,
-          sequence);
+    const auto space = spaces[change.space()];
+    if (!space) continue;
+    std::optional<std::string> value;
+    if (change.has_value()) value = std::move(*change.mutable_value());
+    changes.push_back({*space, std::move(*change.mutable_key()), std::move(value)});
   }
   return {};
 }
 
-}  // namespace
-
+// Applies the changes recorded above the store's own checkpoint.
 Status recover_state(const Log& results, StateStore& state) {
   constexpr size_t kRecordsPerStep = 256;
   constexpr size_t kBytesPerStep = 8 << 20;
   const uint64_t durable = results.durable();
-  if (state.recovered_up_to() > durable && mutant("state_before_result")) return {};
-  if (state.recovered_up_to() > durable)
-    return fail(ErrorCode::Damaged,
-                "the state store holds results up to {}, but the result log ends at {}: the log "
-                "lost its end",
-                state.recovered_up_to(), durable);
-  if (state.recovered_up_to() == durable) return {};
   log_info("state: applying the changes of results {} to {}", state.recovered_up_to() + 1, durable);
   const auto reader = results.reader(state.recovered_up_to() + 1);
   std::vector<LogRecord> records;
+  std::vector<StateStore::Change> changes;
   for (uint64_t applied = state.recovered_up_to(); applied < durable;) {
     records.clear();
+    changes.clear();
     WM_TRY(reader->read(kRecordsPerStep, kBytesPerStep, records));
     if (records.empty()) return fail(ErrorCode::Damaged, "result {} cannot be read", applied + 1);
     for (const LogRecord& entry : records) {
       applied = entry.sequence;
       v1::ResultRecord record;
-      if (entry.damaged || !record.ParseFromString(entry.payload)) {
+      if (entry.damaged || !record.ParseFromString(entry.payload))
         log_error("result {} is damaged: its state changes are lost", applied);
-        continue;
-      }
-      std::vector<std::optional<size_t>> spaces;
-      for (const std::string& name : record.spaces()) spaces.push_back(state.find_space(name));
-      WM_TRY(apply(record, applied, spaces, state));
+      else
+        WM_TRY(gather(record, applied, state, changes));
     }
-    WM_TRY(state.commit(applied));
+    WM_TRY(state.replay(std::move(changes), applied));
+    fail_point("recovery.state.applied");
   }
   // So that a crash soon after does not have it all done once more.
   WM_TRY(state.checkpoint());
   return {};
+}
+
+// What becomes of the stages' memory where the store is thrown away.
+std::string advice(const std::string& directory, const Log& results) {
+  const LogStatistics log = results.statistics();
+  if (log.durable == 0) return fmt::format("remove {} and start again", directory);
+  if (log.first == 1)
+    return fmt::format(
+        "remove {} and start again: it is rebuilt from the result log, which reaches back to the "
+        "first result",
+        directory);
+  return fmt::format(
+      "the result log reaches back to result {} only, so what the stages remember of the results "
+      "before it, and their dead letters, cannot be rebuilt: put back a copy of {}, or remove it "
+      "and start again without that memory",
+      log.first, directory);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StateStore>> open_state(const std::string& directory,
+                                               const std::vector<std::string>& spaces,
+                                               const Log& results) {
+  auto opened = StateStore::open(directory, spaces);
+  if (!opened && opened.error().code == ErrorCode::Damaged)
+    return fail(ErrorCode::Damaged, "{}; {}", opened.error().message, advice(directory, results));
+  if (!opened) return opened;
+  StateStore& state = **opened;
+  const LogStatistics log = results.statistics();
+  const uint64_t recovered = state.recovered_up_to();
+  if (recovered > log.durable) {
+    if (mutant("state_before_result")) return opened;
+    return fail(ErrorCode::Damaged,
+                "the state store holds results up to {}, but the result log ends at {}: the log "
+                "lost its end",
+                recovered, log.durable);
+  }
+  if (recovered + 1 < log.first) {
+    if (recovered != 0)
+      return fail(ErrorCode::Damaged,
+                  "the state store {} ends at result {}, but the results from {} to {} are no "
+                  "longer in the log; {}",
+                  directory, recovered, recovered + 1, log.first - 1, advice(directory, results));
+    log_warning(
+        "state: the store is new, but the result log begins at {}: stages remember nothing of "
+        "earlier documents, and their dead letters are gone",
+        log.first);
+  }
+  if (recovered < log.durable) WM_TRY(recover_state(results, state));
+  return opened;
 }
 
 }  // namespace wiremill

@@ -1,122 +1,46 @@
+// The rooms' start and end, and how they wake each other. Recovery runs on a thread of its own
+// ("start") while main already serves the admin endpoint, so that an operator can see a long start.
 #include "daemon/service/daemon.hpp"
-
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <utility>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <atomic>
 #include <csignal>
-#include <filesystem>
+#include <optional>
 #include <thread>
 
+#include "daemon/admin/admin_api.hpp"
+#include "daemon/base/clock.hpp"
 #include "daemon/base/logging.hpp"
-#include "daemon/feed/feed.hpp"
-#include "daemon/intake/intake.hpp"
-#include "daemon/log/log.hpp"
+#include "daemon/base/thread.hpp"
 #include "daemon/pipeline/line.hpp"
-#include "daemon/pipeline/pipeline.hpp"
-#include "daemon/pipeline/topics.hpp"
 #include "daemon/plugin/state_store.hpp"
 #include "daemon/service/committer.hpp"
+#include "daemon/service/housekeeper.hpp"
+#include "daemon/service/liveness.hpp"
+#include "daemon/service/rates.hpp"
+#include "daemon/service/room_options.hpp"
+#include "daemon/service/state_folder.hpp"
+#include "daemon/service/supervisor.hpp"
 #include "daemon/sockets/socket_loop.hpp"
 
 namespace wiremill {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using Phase = DaemonReport::Phase;
 
 constexpr milliseconds kDrainPoll{5};
-constexpr std::chrono::seconds kCheckpointPeriod{10};
-
-// The state folder, held by this process alone. A start that fails leaves none behind that it made.
-class StateFolder {
- public:
-  static Result<StateFolder> open(const std::string& path) {
-    std::error_code error;
-    const bool made = std::filesystem::create_directories(path, error);
-    if (error) return fail(ErrorCode::Io, "make state folder {}: {}", path, error.message());
-    const std::string lock_path = path + "/LOCK";
-    const int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) return fail_errno(errno, "open", lock_path);
-    StateFolder folder(fd, made ? path : "");
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-      return fail(ErrorCode::Locked, "state folder {} is in use by another wiremilld", path);
-    return folder;
-  }
-  StateFolder(StateFolder&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), made_(std::exchange(other.made_, "")) {}
-  StateFolder& operator=(StateFolder&&) = delete;
-  ~StateFolder() {
-    std::error_code ignored;
-    if (!made_.empty()) std::filesystem::remove_all(made_, ignored);
-    if (fd_ >= 0) close(fd_);
-  }
-
-  // The start succeeded: what it made stays.
-  void keep() { made_.clear(); }
-
- private:
-  StateFolder(int fd, std::string made) : fd_(fd), made_(std::move(made)) {}
-  int fd_;
-  std::string made_;  // the folder, where this start made it and has not succeeded yet
-};
-
-LogOptions log_options(const Config& config, const std::string& state_dir,
-                       const std::string& name) {
-  LogOptions options;
-  options.directory = state_dir + "/" + name;
-  options.name = name;
-  options.segment_bytes = config.storage.segment_bytes;
-  options.sync_interval_ms = config.storage.sync_interval_ms;
-  switch (config.storage.durability) {
-    case Config::Durability::Always: options.durability = Durability::Always; break;
-    case Config::Durability::Interval: options.durability = Durability::Interval; break;
-    case Config::Durability::None: options.durability = Durability::None; break;
-  }
-  return options;
-}
-
-IntakeOptions intake_options(const Config& config, const std::string& state_dir) {
-  IntakeOptions options;
-  options.endpoint = config.intake.endpoint;
-  options.firehose_endpoint = config.firehose.endpoint;
-  options.ledger_directory = state_dir + "/ledger";
-  options.document_bytes_max = config.intake.document_bytes_max;
-  options.credit = config.intake.credit;
-  options.clients_max = config.intake.clients_max;
-  options.idempotency_window_ms = config.intake.idempotency_window_ms;
-  options.idempotency_documents_max = static_cast<uint64_t>(config.intake.idempotency_entries_max);
-  return options;
-}
-
-FeedOptions feed_options(const Config& config, const std::string& state_dir) {
-  FeedOptions options;
-  options.endpoint = config.feed.endpoint;
-  options.replay_endpoint = config.replay.endpoint;
-  options.heartbeat_ms = config.feed.heartbeat_ms;
-  options.subscribers_max = config.replay.subscribers_max;
-  options.cursors_directory = state_dir + "/cursors";
-  options.cursors_max = config.replay.cursors_max;
-  return options;
-}
-
-PipelineOptions pipeline_options(const Config& config) {
-  PipelineOptions options;
-  options.threads = config.pipeline.threads != 0
-                        ? config.pipeline.threads
-                        : std::max(1U, std::thread::hardware_concurrency());
-  options.batch_documents_max = config.pipeline.batch_documents_max;
-  options.batch_bytes_max = config.pipeline.batch_bytes_max;
-  options.window_documents = config.pipeline.window_documents;
-  options.window_bytes = config.pipeline.window_bytes;
-  options.topics_max = config.feed.topics_max;
-  return options;
-}
+constexpr std::chrono::seconds kTick{1};
+constexpr int kTicksPerCheckpoint = 10;
+constexpr std::chrono::minutes kPatience{1};  // where no service manager says how much
 
 void log_stage(std::string_view stage, uint32_t level, std::string_view message) {
   log_line(level <= WM_LOG_ERROR ? static_cast<LogLevel>(level) : LogLevel::Error,
@@ -127,42 +51,125 @@ StartFailure failure_of(const std::string& where, const Error& error) {
   return {{{where, error.message}}, exit_code(error.code)};
 }
 
+template <class T>
+Status take(Result<T>&& result, T& into) {
+  if (!result) return tl::unexpected(std::move(result).error());
+  into = std::move(*result);
+  return {};
+}
+
+// Ok until something failed for good. Any thread.
+class Failure {
+ public:
+  void set(const Error& error) {
+    const MutexLock lock(mutex_);
+    status_ = tl::unexpected(error);
+  }
+  Status get() const {
+    const MutexLock lock(mutex_);
+    return status_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  Status status_ WM_GUARDED_BY(mutex_);
+};
+
 }  // namespace
 
 class Daemon::Impl {
  public:
-  Impl(const Config& config, StateFolder folder, std::unique_ptr<Line> line)
-      : config_(config), folder_(std::move(folder)), line_(std::move(line)) {}
+  Impl(const Config& config, std::string state_dir, StateFolder folder, std::unique_ptr<Line> line)
+      : config_(config),
+        state_dir_(std::move(state_dir)),
+        folder_(std::move(folder)),
+        line_(std::move(line)) {}
+  ~Impl() { close_admin(); }
 
-  Status open_storage(const std::string& state_dir) {
-    LogOptions result_options = log_options(config_, state_dir, "result");
-    result_options.queue_bytes_max = INT64_MAX;  // the pipeline's window bounds what waits
-    WM_TRY(take(Log::open(result_options), results_));
-    LogOptions intake_log_options = log_options(config_, state_dir, "intake");
-    intake_log_options.queue_bytes_max = config_.intake.queue_bytes_max;
-    WM_TRY(take(Log::open(intake_log_options), intake_log_));
+  Status open_admin() {
+    if (config_.admin.endpoint.empty()) return {};
+    WM_TRY(take(AdminServer::open(admin_options(config_), context_), admin_));
+    api_ = std::make_unique<AdminApi>(*admin_, [this] { return report(); });
+    log_info("admin: {}", admin_->endpoint());
+    return {};
+  }
+
+  // Opens and recovers what is on disk and binds the sockets, while main serves.
+  std::optional<StartFailure> recover() {
+    std::optional<StartFailure> failure;
+    wait_for_signal();
+    supervisor_.status("recovering");
+    const auto busy = boost::asio::make_work_guard(context_);
+    std::thread starter([&] {
+      set_thread_name("start");
+      failure = open_rooms();
+      boost::asio::post(context_, [&] { context_.stop(); });
+    });
+    context_.run();
+    starter.join();
+    context_.restart();
+    return failure;
+  }
+
+  void serve() {
+    pipeline_->start();
+    loop_->start();
+    folder_.keep();
+    phase_ = Phase::Serving;
+    if (api_)
+      api_->serve({*line_, *intake_log_, *results_, *state_, *dead_letters_, *pipeline_, *intake_,
+                   *feed_,
+                   [this](const std::vector<uint64_t>& sequences) { return discard(sequences); }});
+    log_info("serving: intake {}, feed {}, replay {}{}{}; {} stages; next sequence {}",
+             intake_->endpoint(), feed_->endpoint(), feed_->replay_endpoint(),
+             config_.firehose.endpoint.empty() ? "" : ", firehose ", intake_->firehose_endpoint(),
+             line_->stages().size(), intake_log_->next());
+    supervisor_.ready("serving");
+  }
+
+  void run() {
+    tick();
+    context_.run();
+    stop();
+  }
+
+ private:
+  // On the thread "start".
+  std::optional<StartFailure> open_rooms() {
+    if (const Status opened = open_storage(); !opened)
+      return failure_of(state_dir_, opened.error());
+    if (StartFailure failure = open_sockets(); !failure.errors.empty()) return failure;
+    if (const Status opened = open_line(); !opened) return failure_of(state_dir_, opened.error());
+    return std::nullopt;
+  }
+
+  Status open_storage() {
+    WM_TRY(take(Log::open(result_log_options(config_, state_dir_)), results_));
+    WM_TRY(take(Log::open(intake_log_options(config_, state_dir_)), intake_log_));
     if (intake_log_->durable() < results_->durable())
       return fail(ErrorCode::Damaged,
                   "the intake log ends at {}, but there are results up to {}: the log lost its end",
                   intake_log_->durable(), results_->durable());
-    std::vector<std::string> spaces = line_->spaces();
-    spaces.emplace_back(Topics::kSpace);
-    WM_TRY(take(StateStore::open(state_dir + "/state", spaces), state_));
-    return recover_state(*results_, *state_);
+    WM_TRY(take(open_state(state_dir_ + "/state", Pipeline::spaces(*line_), *results_), state_));
+    return take(DeadLetters::load(*state_, dead_letter_limits(config_)), dead_letters_);
   }
 
-  // Binds all sockets, and says of each why it cannot.
-  void open_sockets(const std::string& state_dir, std::vector<Error>& errors) {
-    const auto note = [&](const Status& status) {
-      if (!status) errors.push_back(status.error());
+  // Binds all sockets; answers of each why it cannot.
+  StartFailure open_sockets() {
+    StartFailure failure{{}, exit_code(ErrorCode::Io)};
+    const auto note = [&](const char* room, const Status& status) {
+      if (!status) failure.errors.push_back({room, status.error().message});
     };
-    note(take(SocketLoop::make(), loop_));
-    if (!errors.empty()) return;
-    note(take(Intake::open(intake_options(config_, state_dir), *loop_, *intake_log_), intake_));
-    note(take(Feed::open(feed_options(config_, state_dir), *loop_, *results_), feed_));
+    note("sockets", take(SocketLoop::make(), loop_));
+    if (!failure.errors.empty()) return failure;
+    note("intake",
+         take(Intake::open(intake_options(config_, state_dir_), *loop_, *intake_log_), intake_));
+    note("feed", take(Feed::open(feed_options(config_, state_dir_), *loop_, *results_), feed_));
+    loop_->add_tick(kTick, [this] { liveness_.beat(); });
+    return failure;
   }
 
-  Status start() {
+  Status open_line() {
     committer_ = std::make_unique<Committer>(
         *state_, [this](uint64_t sequence) { pipeline_->release(sequence); },
         [](const Error& error) { log_error("state: {}", error.message); });
@@ -177,58 +184,62 @@ class Daemon::Impl {
       WM_INVARIANT(*appended == sequence);
       return {};
     };
-    ports.failed = [](const Error& error) {
+    ports.failed = [this](const Error& error) {
       log_error("the pipeline has stopped: {}; documents are still taken, and wait on disk",
                 error.message);
+      pipeline_failure_.set(error);
     };
-    WM_TRY(take(Pipeline::make(*line_, *state_, pipeline_options(config_), std::move(ports)),
-                pipeline_));
-    results_->on_durable([this](uint64_t sequence) {
+    PipelineOptions options = pipeline_options(config_, state_dir_);
+    options.dead_letters = dead_letters_.get();
+    WM_TRY(take(read_totals(*results_), options.totals));
+    WM_TRY(take(Pipeline::make(*line_, *state_, options, std::move(ports)), pipeline_));
+    HousekeeperPorts housekeeping;
+    housekeeping.hold = [this](std::string why) { intake_->hold(std::move(why)); };
+    housekeeping.checkpointed = [this] { return committer_->checkpointed(); };
+    housekeeping.intake_needed_above = [this] { return intake_->records_needed_above(); };
+    WM_TRY(take(Housekeeper::open(housekeeper_options(config_, state_dir_), *intake_log_, *results_,
+                                  std::move(housekeeping)),
+                housekeeper_));
+    connect_logs();
+    return {};
+  }
+
+  // What each durable report sets going. The documents between both are in flight.
+  void connect_logs() {
+    in_flight_ = static_cast<int64_t>(intake_log_->durable() - results_->durable());
+    results_->on_durable([this, seen = results_->durable()](uint64_t sequence) mutable {
+      in_flight_ -= static_cast<int64_t>(sequence - std::exchange(seen, sequence));
       committer_->durable(sequence);
       loop_->wake();
     });
-    intake_log_->on_durable([this](uint64_t) {
+    intake_log_->on_durable([this, seen = intake_log_->durable()](uint64_t sequence) mutable {
+      in_flight_ += static_cast<int64_t>(sequence - std::exchange(seen, sequence));
       pipeline_->wake();
       loop_->wake();
     });
-    pipeline_->start();
-    loop_->start();
-    folder_.keep();
-    log_info("serving: intake {}, feed {}, replay {}{}{}; {} stages; next sequence {}",
-             intake_->endpoint(), feed_->endpoint(), feed_->replay_endpoint(),
-             config_.firehose.endpoint.empty() ? "" : ", firehose ", intake_->firehose_endpoint(),
-             line_->stages().size(), intake_log_->next());
-    return {};
   }
 
-  void run() {
-    wait_for_signal();
-    schedule_checkpoint();
-    context_.run();
-    stop();
-  }
-
- private:
-  template <class T>
-  static Status take(Result<T>&& result, T& into) {
-    if (!result) return tl::unexpected(std::move(result).error());
-    into = std::move(*result);
-    return {};
+  Result<size_t> discard(const std::vector<uint64_t>& sequences) {
+    size_t discarded = 0;
+    WM_TRY(committer_->run(
+        [&]() -> Status { return take(dead_letters_->discard(sequences), discarded); }));
+    return discarded;
   }
 
   void wait_for_signal() {
     signals_.async_wait([this](const boost::system::error_code& error, int signal) {
       if (error) return;
-      if (draining_) {
-        log_warning("second signal: leaving at once; the next start goes on where this one ends");
+      const char* name = signal == SIGINT ? "SIGINT" : "SIGTERM";
+      if (phase_ != Phase::Serving) {
+        log_warning("{} while {}: leaving at once; the next start goes on where this one ends",
+                    name, phase_ == Phase::Recovering ? "recovering" : "draining");
         std::_Exit(0);
       }
-      draining_ = true;
-      log_info("{}: draining for at most {} ms", signal == SIGINT ? "SIGINT" : "SIGTERM",
-               config_.drain_timeout_ms);
+      phase_ = Phase::Draining;
+      log_info("{}: draining for at most {} ms", name, config_.drain_timeout_ms);
+      supervisor_.stopping();
       intake_->stop_accepting();
-      drain_until_ = std::chrono::steady_clock::now() + milliseconds(config_.drain_timeout_ms);
-      checkpoint_timer_.cancel();
+      drain_until_ = steady_clock::now() + milliseconds(config_.drain_timeout_ms);
       drain();
       wait_for_signal();
     });
@@ -237,7 +248,7 @@ class Daemon::Impl {
   void drain() {
     const bool done =
         intake_->counters().waiting == 0 && results_->durable() + 1 == intake_log_->next();
-    if (done || std::chrono::steady_clock::now() >= drain_until_) {
+    if (done || steady_clock::now() >= drain_until_) {
       if (!done)
         log_warning("drain timeout: {} documents are left for the next start",
                     intake_log_->next() - 1 - results_->durable());
@@ -248,23 +259,84 @@ class Daemon::Impl {
     drain_timer_.async_wait([this](const boost::system::error_code&) { drain(); });
   }
 
-  void schedule_checkpoint() {
-    checkpoint_timer_.expires_after(kCheckpointPeriod);
-    checkpoint_timer_.async_wait([this](const boost::system::error_code& error) {
-      if (error) return;
+  // Each second.
+  void tick() {
+    const auto now = steady_clock::now();
+    const Pipeline::Counters line = pipeline_->counters();
+    const uint64_t results = line.processed + line.dropped + line.dead;
+    accepted_rate_.sample(now, intake_->counters().accepted);
+    results_rate_.sample(now, results);
+    const bool alive = liveness_.alive(now, pipeline_failure_.get() ? line : Pipeline::Counters());
+    if (!alive && std::exchange(alive_, alive))
+      log_error("no progress for more than {} s: {} documents are in the line",
+                std::chrono::duration_cast<std::chrono::seconds>(patience_).count(), line.in_line);
+    alive_ = alive;
+    if (alive && supervisor_.watchdog().count() > 0) supervisor_.beat();
+    if (++ticks_ % kTicksPerCheckpoint == 0 && phase_ == Phase::Serving) {
       committer_->request_checkpoint();
-      schedule_checkpoint();
+      supervisor_.status(fmt::format("{} accepted, {} in flight, {:.0f} results/s",
+                                     intake_->counters().accepted.load(), in_flight_.load(),
+                                     results_rate_.per_second()));
+    }
+    tick_timer_.expires_at(tick_timer_.expiry() > now ? tick_timer_.expiry() : now + kTick);
+    tick_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) tick();
     });
+  }
+
+  DaemonReport report() const {
+    DaemonReport now;
+    now.phase = phase_;
+    now.started_at_us = started_at_us_;
+    now.uptime_ms =
+        std::chrono::duration_cast<milliseconds>(steady_clock::now() - started_).count();
+    now.state_dir = state_dir_;
+    now.free_bytes_min = config_.storage.free_bytes_min;
+    if (phase_ != Phase::Serving) now.holds.emplace_back(phase_name(phase_));
+    if (phase_ == Phase::Recovering) return now;
+    const auto note = [&](const char* where, const Status& status) {
+      if (status) return;
+      (status.error().code == ErrorCode::NoSpace ? now.holds : now.failures)
+          .push_back(fmt::format("{}: {}", where, status.error().message));
+    };
+    note("intake log", intake_log_->health());
+    note("result log", results_->health());
+    note("state", committer_->health());
+    note("intake", intake_->health());
+    note("pipeline", pipeline_failure_.get());
+    const Housekeeper::Report house = housekeeper_->report();
+    if (!house.hold.empty()) now.holds.push_back(house.hold);
+    now.held_for_space = !house.hold.empty();
+    now.free_bytes = house.free_bytes;
+    now.disk_bytes = house.disk_bytes;
+    now.in_flight = std::max<int64_t>(0, in_flight_.load());
+    now.checkpointed = committer_->checkpointed();
+    now.accepted_per_second = accepted_rate_.per_second();
+    now.results_per_second = results_rate_.per_second();
+    const auto scrubbed = [](const Scrub::Progress& progress) {
+      return DaemonReport::Scrubbed{progress.rounds, progress.records, progress.bytes};
+    };
+    now.intake_scrubbed = scrubbed(house.intake_scrubbed);
+    now.results_scrubbed = scrubbed(house.results_scrubbed);
+    return now;
+  }
+
+  void close_admin() {
+    admin_.reset();
+    api_.reset();
   }
 
   // From the source of the stream to its end, so that each room still finds the next one.
   void stop() {
     pipeline_->stop();
-    const Status flushed = results_->flush();
-    if (!flushed) log_error("result log: {}", flushed.error().message);
+    // On a full disk this does not wait for space: what has no durable result is processed again.
+    if (const Status flushed = results_->flush(); !flushed)
+      log_error("result log: {}", flushed.error().message);
     results_->on_durable({});
     intake_log_->on_durable({});
     loop_->stop();
+    close_admin();
+    housekeeper_.reset();
     committer_.reset();
     const auto counters = pipeline_->counters();
     for (const LineStage& stage : line_->stages())
@@ -274,25 +346,45 @@ class Daemon::Impl {
              counters.dead);
   }
 
-  // Members are destroyed from the last to the first.
   const Config config_;
+  const std::string state_dir_;
+  const int64_t started_at_us_ = now_us();
+  const steady_clock::time_point started_ = steady_clock::now();
+
+  // Main thread. The context outlives the rooms: they may hold a request's reply.
+  boost::asio::io_context context_{1};
+  boost::asio::signal_set signals_{context_, SIGINT, SIGTERM};
+  boost::asio::steady_timer drain_timer_{context_}, tick_timer_{context_};
+  Supervisor supervisor_;
+  steady_clock::time_point drain_until_{};
+  Phase phase_ = Phase::Recovering;
+  int ticks_ = 0;
+  bool alive_ = true;
+  Rate accepted_rate_, results_rate_;
+
+  // Any thread.
+  const steady_clock::duration patience_ = supervisor_.watchdog().count() > 0
+                                               ? steady_clock::duration(supervisor_.watchdog())
+                                               : steady_clock::duration(kPatience);
+  Liveness liveness_{patience_, steady_clock::now()};
+  Failure pipeline_failure_;
+  std::atomic<int64_t> in_flight_{0};
+
+  // Destroyed from the last to the first.
   StateFolder folder_;
   std::unique_ptr<Line> line_;
   std::unique_ptr<Log> results_, intake_log_;
   std::unique_ptr<StateStore> state_;
+  std::unique_ptr<DeadLetters> dead_letters_;
   std::unique_ptr<SocketLoop> loop_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Feed> feed_;
   std::unique_ptr<LogReader> reader_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<Pipeline> pipeline_;
-
-  // Main thread.
-  boost::asio::io_context context_{1};
-  boost::asio::signal_set signals_{context_, SIGINT, SIGTERM};
-  boost::asio::steady_timer drain_timer_{context_}, checkpoint_timer_{context_};
-  std::chrono::steady_clock::time_point drain_until_{};
-  bool draining_ = false;
+  std::unique_ptr<Housekeeper> housekeeper_;
+  std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<AdminApi> api_;
 };
 
 tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::open(const Config& config,
@@ -307,18 +399,12 @@ tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::open(const Config& c
   }
   if (!failure.errors.empty()) return tl::unexpected(std::move(failure));
 
-  auto impl = std::make_unique<Impl>(config, std::move(*folder), std::move(*line));
-  if (const Status opened = impl->open_storage(state_dir); !opened)
-    return tl::unexpected(failure_of(state_dir, opened.error()));
-  std::vector<Error> errors;
-  impl->open_sockets(state_dir, errors);
-  for (const Error& error : errors) {
-    failure.exit_code = exit_code(ErrorCode::Io);
-    failure.errors.push_back({"sockets", error.message});
-  }
-  if (!errors.empty()) return tl::unexpected(std::move(failure));
-  if (const Status started = impl->start(); !started)
-    return tl::unexpected(failure_of(state_dir, started.error()));
+  auto impl = std::make_unique<Impl>(config, state_dir, std::move(*folder), std::move(*line));
+  if (const Status opened = impl->open_admin(); !opened)
+    return tl::unexpected(
+        StartFailure{{{"admin", opened.error().message}}, exit_code(ErrorCode::Io)});
+  if (auto refused = impl->recover()) return tl::unexpected(std::move(*refused));
+  impl->serve();
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }
 

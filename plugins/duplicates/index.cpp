@@ -89,6 +89,7 @@ Index::Index(const IndexOptions& options, const Batch& batch,
     : options_(options), batch_(batch), fingerprints_(fingerprints) {
   read_counts();
   read_oldest();
+  read_earlier_attempts();
   read_buckets();
   read_candidates();
 }
@@ -124,6 +125,23 @@ void Index::read_oldest() {
   });
 }
 
+// The one further step, and only where a document is tried again.
+void Index::read_earlier_attempts() {
+  std::vector<uint64_t> sequences;
+  std::vector<std::string> keys;
+  for (size_t i = 0; i < batch_.size(); ++i) {
+    const uint64_t first = batch_.document(i).first_sequence();
+    if (first == batch_.document(i).sequence() || !fingerprints_[i] || records_.contains(first))
+      continue;
+    sequences.push_back(first);
+    keys.push_back(record_key(first));
+  }
+  if (keys.empty()) return;
+  const auto values = batch_.state(0).get_many(keys);
+  for (size_t i = 0; i < sequences.size(); ++i)
+    if (values[i]) records_.emplace(sequences[i], decode_record(*values[i]));
+}
+
 void Index::read_buckets() {
   std::vector<std::string> keys;
   const auto want = [&](const Fingerprint& fingerprint) {
@@ -131,7 +149,7 @@ void Index::read_buckets() {
   };
   for (const auto& fingerprint : fingerprints_)
     if (fingerprint) want(*fingerprint);
-  for (const uint64_t sequence : oldest_sequences_) want(records_.at(sequence).fingerprint);
+  for (const auto& [sequence, record] : records_) want(record.fingerprint);
   std::sort(keys.begin(), keys.end());
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   if (keys.empty()) return;
@@ -168,8 +186,17 @@ std::optional<Match> Index::settle(size_t i) {
   remove_due(i);
   std::optional<Match> match = find_match(document, *fingerprint);
   const std::string id(document.id());
+  Record record{document.accepted_at_us(), match ? match->cluster : id, id, *fingerprint};
   State state = batch_.state(i);
-  add(document, {document.accepted_at_us(), match ? match->cluster : id, id, *fingerprint}, state);
+  const uint64_t sequence = document.first_sequence();
+  if (records_.contains(sequence))
+    replace(sequence, std::move(record), state);
+  else
+    add(sequence, std::move(record), state);
+  std::string counts;
+  append_number(counts, oldest_);
+  append_number(counts, count_);
+  state.put(kCountsKey, counts);
   return match;
 }
 
@@ -185,10 +212,7 @@ void Index::remove_due(size_t i) {
 
 void Index::remove_oldest(State& state) {
   const uint64_t sequence = oldest_sequences_.front();
-  for (const std::string& key : bucket_keys(records_.at(sequence).fingerprint)) {
-    Bucket& bucket = buckets_.at(key);
-    if (std::erase(bucket, sequence) > 0) put_bucket(key, bucket, state);
-  }
+  leave(sequence, bucket_keys(records_.at(sequence).fingerprint), state);
   state.remove(record_key(sequence));
   records_.erase(sequence);
   oldest_sequences_.pop_front();
@@ -210,8 +234,8 @@ std::optional<Match> Index::find_match(const Document& document,
       const auto entry = records_.find(sequence);
       if (entry == records_.end() || found.contains(sequence)) continue;
       const Record& record = entry->second;
-      if (record.accepted_at_us < begin_us || record.id == document.id() ||
-          record.cluster == document.id())
+      if (record.accepted_at_us < begin_us || sequence == document.first_sequence() ||
+          record.id == document.id() || record.cluster == document.id())
         continue;
       const bool is_exact = record.fingerprint.exact == fingerprint.exact;
       const bool is_comparable = record.fingerprint.has_signature && fingerprint.has_signature;
@@ -225,37 +249,71 @@ std::optional<Match> Index::find_match(const Document& document,
   }
   if (found.empty()) return std::nullopt;
 
-  // The most similar document says which cluster; its earliest member that matches is the original.
-  // An exact copy is one of a document with the same text. Of equals the earliest counts.
+  // The most similar document says which cluster; the original is its founder where that matches,
+  // else its earliest member that does. An exact copy is one of a document with the same text. Of
+  // equals the earliest counts.
   const auto best = std::max_element(found.begin(), found.end(), [](const auto& a, const auto& b) {
     return std::tie(a.second.is_exact, a.second.similarity) <
            std::tie(b.second.is_exact, b.second.similarity);
   });
-  const auto original = std::find_if(found.begin(), found.end(), [&](const auto& candidate) {
+  const auto is_original = [&](const auto& candidate) {
     return candidate.second.record->cluster == best->second.record->cluster &&
            candidate.second.is_exact == best->second.is_exact;
+  };
+  auto original = std::find_if(found.begin(), found.end(), [&](const auto& candidate) {
+    return is_original(candidate) &&
+           candidate.second.record->id == candidate.second.record->cluster;
   });
+  if (original == found.end()) original = std::find_if(found.begin(), found.end(), is_original);
   const auto& [is_exact, share, record] = original->second;
   return Match{is_exact, record->id, record->cluster, share,
                is_exact ? 1 : containment(share, fingerprint.grams, record->fingerprint.grams)};
 }
 
-void Index::add(const Document& document, Record record, State& state) {
-  const uint64_t sequence = document.sequence();
+void Index::add(uint64_t sequence, Record record, State& state) {
+  enter(sequence, record, state);
+  records_.insert_or_assign(sequence, std::move(record));
+  // One that is tried again may come before others: the names stay the first ones there are.
+  const auto place = std::lower_bound(oldest_sequences_.begin(), oldest_sequences_.end(), sequence);
+  if (has_all_sequences_ || place != oldest_sequences_.end())
+    oldest_sequences_.insert(place, sequence);
+  oldest_ = std::min(oldest_, sequence);
+  ++count_;
+}
+
+// The document is as old as its first attempt.
+void Index::replace(uint64_t sequence, Record record, State& state) {
+  Record& earlier = records_.at(sequence);
+  record.accepted_at_us = earlier.accepted_at_us;
+  if (record.fingerprint != earlier.fingerprint) {
+    std::vector<std::string> keys = bucket_keys(earlier.fingerprint);
+    const std::vector<std::string> kept = bucket_keys(record.fingerprint);
+    std::erase_if(keys, [&](const std::string& key) {
+      return std::find(kept.begin(), kept.end(), key) != kept.end();
+    });
+    leave(sequence, keys, state);
+  }
+  enter(sequence, record, state);
+  earlier = std::move(record);
+}
+
+void Index::enter(uint64_t sequence, const Record& record, State& state) {
   for (const std::string& key : bucket_keys(record.fingerprint)) {
     Bucket& bucket = buckets_.at(key);
-    bucket.push_back(sequence);
+    const auto place = std::lower_bound(bucket.begin(), bucket.end(), sequence);
+    if (place != bucket.end() && *place == sequence) continue;
+    bucket.insert(place, sequence);
     if (bucket.size() > kBucketEntries) bucket.erase(bucket.begin() + 1);
     put_bucket(key, bucket, state);
   }
   state.put(record_key(sequence), encode_record(record));
-  records_.insert_or_assign(sequence, std::move(record));
-  if (has_all_sequences_) oldest_sequences_.push_back(sequence);
-  ++count_;
-  std::string counts;
-  append_number(counts, oldest_);
-  append_number(counts, count_);
-  state.put(kCountsKey, counts);
+}
+
+void Index::leave(uint64_t sequence, const std::vector<std::string>& keys, State& state) {
+  for (const std::string& key : keys) {
+    Bucket& bucket = buckets_.at(key);
+    if (std::erase(bucket, sequence) > 0) put_bucket(key, bucket, state);
+  }
 }
 
 void Index::put_bucket(const std::string& key, const Bucket& bucket, State& state) {

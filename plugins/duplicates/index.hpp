@@ -2,7 +2,8 @@
 // fetched in three steps for the whole batch, then documents are taken one by one, each seeing all
 // that came before it. Nothing is remembered between batches. Used by stage.cpp, in settle.
 //
-//   d<sequence>     a document: when accepted, its cluster, its id, its fingerprint
+//   d<sequence>     a document: when accepted, its cluster, its id, its fingerprint. One that is
+//                   tried again keeps its place: the sequence under which it first came
 //   b<band><value>  sequences of documents that agree in a band: the oldest and the newest seven
 //   x<hash>         the same for documents whose folded texts are equal
 //   m               the oldest sequence that may have a record, and how many there are
@@ -46,8 +47,9 @@ class Index {
   Index(const IndexOptions& options, const Batch& batch,
         const std::vector<std::optional<Fingerprint>>& fingerprints);
 
-  // Removes what is due, finds what document `i` is a copy of and adds it to the index. Documents
-  // in ascending order. A document never matches itself: its own id, or its own copies.
+  // Removes what is due, finds what document `i` is a copy of and adds it to the index, or brings
+  // the record of an earlier attempt up to date. Documents in ascending order. A document never
+  // matches itself: an earlier attempt, its own id, or its own copies.
   std::optional<Match> settle(size_t i);
 
  private:
@@ -65,13 +67,17 @@ class Index {
 
   void read_counts();
   void read_oldest();
+  void read_earlier_attempts();
   void read_buckets();
   void read_candidates();
 
   void remove_due(size_t i);
   void remove_oldest(State& state);
   std::optional<Match> find_match(const Document& document, const Fingerprint& fingerprint) const;
-  void add(const Document& document, Record record, State& state);
+  void add(uint64_t sequence, Record record, State& state);
+  void replace(uint64_t sequence, Record record, State& state);
+  void enter(uint64_t sequence, const Record& record, State& state);
+  void leave(uint64_t sequence, const std::vector<std::string>& keys, State& state);
   void put_bucket(const std::string& key, const Bucket& bucket, State& state);
 
   const IndexOptions& options_;

@@ -4,6 +4,7 @@ clients that speak the protocol by hand.
 CMake passes WIREMILL_BIN (the folder of the programs), WIREMILL_PLUGINS (of the plugins for tests)
 and PYTHONPATH (the generated messages). Time-outs here only end a hang.
 """
+import http.client
 import json
 import os
 import pathlib
@@ -50,7 +51,7 @@ def endpoints(address):
     """The sections of a configuration with the default ports at this address."""
     return {room: {"endpoint": f"tcp://{address}:{port}"}
             for room, port in (("intake", 5750), ("feed", 5751), ("replay", 5752),
-                               ("firehose", 5753))}
+                               ("firehose", 5753), ("admin", 5754))}
 
 
 def merged(base, more):
@@ -66,24 +67,55 @@ class Daemon:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.state = folder / "state"
-        self.config = merged(endpoints(own_address()), config)
+        small = {"storage": {"free_bytes_min": "16MiB"}}  # the machine's disk may be nearly full
+        self.config = merged(merged(endpoints(own_address()), small), config)
         self.config_path = folder / "wiremill.yaml"
         self.config_path.write_text(json.dumps(self.config, indent=1))
         self.process = None
         self.starts = 0
-        for room in ("intake", "feed", "replay", "firehose"):
+        for room in ("intake", "feed", "replay", "firehose", "admin"):
             setattr(self, room, self.config[room]["endpoint"])
 
-    def start(self):
-        self.starts += 1
-        with open(self.log_path(), "wb") as log:
-            self.process = subprocess.Popen(
-                [WIREMILLD, "--config", self.config_path, "--state", self.state],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+    def start(self, environment=None):
+        self.launch(environment)
         wait_until(lambda: self.process.poll() is not None or self.logged("serving:"), "serving")
         if self.process.poll() is not None:
             raise AssertionError(f"exit {self.process.returncode}: {self.log_text()}")
         return self
+
+    def launch(self, environment=None):
+        """Starts the program and does not wait for it to serve."""
+        self.starts += 1
+        with open(self.log_path(), "wb") as log:
+            self.process = subprocess.Popen(
+                [WIREMILLD, "--config", self.config_path, "--state", self.state],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
+                env={**os.environ, **(environment or {})})
+
+    def http(self, method, path, body=None, headers=None):
+        """(status, body) of a request to the admin endpoint, as `wiremill` would send it."""
+        host, port = self.admin.removeprefix("tcp://").rsplit(":", 1)
+        connection = http.client.HTTPConnection(host, int(port), timeout=HANG_S)
+        try:
+            connection.request(method, path, body, {"X-Wiremill": "1"} if headers is None
+                               else headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def api(self, path):
+        status, body = self.http("GET", path)
+        assert status == 200, (path, status, body)
+        return json.loads(body)
+
+    def metrics(self):
+        """{name with labels: value}"""
+        status, body = self.http("GET", "/metrics")
+        assert status == 200, body
+        rows = [line.rsplit(" ", 1) for line in body.decode().splitlines()
+                if line and not line.startswith("#")]
+        return {name: float(value) for name, value in rows}
 
     def log_path(self, start=None):
         return self.folder / f"log.{start or self.starts}"

@@ -3,12 +3,13 @@ half started."""
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import unittest
 
 from harness import (ABI_MISMATCH, PROBE, SOURCE, WIREMILL, WIREMILLD, Daemon, EndToEndTest,
-                     endpoints, own_address, run_program)
+                     article, document, endpoints, own_address, run_program)
 
 CONFIG_WRONG, IO_FAILED = 78, 74
 
@@ -42,7 +43,7 @@ class RefusedTest(EndToEndTest):
     def assert_nothing_started(self, state):
         written = {str(path.relative_to(state)) for path in state.rglob("*")} - {"LOCK"}
         self.assertEqual(written, set())
-        for port in (5750, 5751, 5752, 5753):
+        for port in (5750, 5751, 5752, 5753, 5754):
             with socket.socket() as probe:
                 self.assertNotEqual(probe.connect_ex((self.address, port)), 0)
 
@@ -69,7 +70,7 @@ class RefusedTest(EndToEndTest):
       windoww: 7d
 """)
         self.refused(path, "hurry", "no plugin 'absent'", "no_such_stage.so does not exist",
-                     "built for ABI 2.0, this host speaks 1.0", "not on a Sunday",
+                     "built for ABI 2.0, this host speaks 1.1", "not on a Sunday",
                      "near_similarity", "windoww",
                      f"{path}:9:", f"{path}:10:", f"{path}:13:", f"{path}:23:", f"{path}:24:")
 
@@ -177,6 +178,87 @@ class MachineTest(EndToEndTest):
             text = done.stderr.decode()
             self.assertEqual(done.returncode, IO_FAILED, text)
             self.assertIn("Read-only file system", text)
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+class StoredDataTest(EndToEndTest):
+    """What a daemon finds that it cannot go on with: it says what and where, changes nothing, and goes
+    on once that is mended."""
+
+    def setUp(self):
+        super().setUp()
+        self.one = self.daemon({"stages": []})
+        self.intake(self.one).push([document(id=f"{i}", body=article(i)) for i in range(5)])
+        self.results(self.one, 5)
+        self.assertEqual(self.one.stop(), 0)
+
+    def refused(self, exit_code, *expected):
+        before = self.content()
+        self.one.launch()
+        self.assertEqual(self.one.wait(), exit_code, self.one.log_text())
+        for words in expected:
+            self.assertIn(words, self.one.log_text())
+        self.assertIn("not started", self.one.log_text())
+        self.assertEqual(self.content(), before)
+
+    def content(self):
+        """Of the logs: a refused start leaves them as they were."""
+        return {path: path.read_bytes() for room in ("intake", "result")
+                for path in (self.one.state / room).glob("*.seg")}
+
+    def serves_again(self):
+        self.one.start()
+        self.assertEqual([each.id for each in self.results(self.one, 5)], list("01234"))
+        self.assertTrue(self.intake(self.one).push([document(id="3", body=article(3))])[0].repeat)
+
+    def test_a_log_of_another_format_version(self):
+        for room in ("intake", "result"):
+            segment, = (self.one.state / room).glob("*.seg")
+            whole = segment.read_bytes()
+            head = whole[:8] + (9).to_bytes(4, "little")
+            head += crc32c(head).to_bytes(4, "little")
+            segment.write_bytes(head + whole[16:2048] + head + whole[2048 + 16:])
+            self.refused(65, str(segment), "format version 9; this program reads version 1")
+            segment.write_bytes(whole)
+        self.serves_again()
+
+    def test_a_log_that_lost_its_end(self):
+        segment, = (self.one.state / "intake").glob("*.seg")
+        whole, mark = segment.read_bytes(), (self.one.state / "intake" / "MARK")
+        written = mark.read_bytes()
+        segment.write_bytes(whole[:4096])
+        mark.unlink()
+        self.one.launch()
+        self.assertEqual(self.one.wait(), IO_FAILED, self.one.log_text())
+        self.assertIn("there are results up to 5: the log lost its end", self.one.log_text())
+        segment.write_bytes(whole)
+        mark.write_bytes(written)
+        self.serves_again()
+
+    def test_a_corrupted_checkpoint(self):
+        """The advice that the message gives works: the state is rebuilt from the result log."""
+        state = self.one.state / "state"
+        for manifest in state.glob("MANIFEST-*"):
+            manifest.write_bytes(b"\x00" * 100)
+        self.refused(IO_FAILED, str(state), "remove")
+        shutil.rmtree(state)
+        self.serves_again()
+
+    def test_a_cursor_store_that_cannot_be_opened(self):
+        cursors = self.one.state / "cursors"
+        for manifest in cursors.glob("MANIFEST-*"):
+            manifest.write_bytes(b"\x00" * 100)
+        self.refused(IO_FAILED, str(cursors), "no cursors")
+        shutil.rmtree(cursors)
+        self.serves_again()
 
 
 class ShippedConfigurationsTest(unittest.TestCase):

@@ -3,10 +3,10 @@
 that nothing was lost, done twice or confused.
 
 Four clients push documents as fast as they can and write down what was acknowledged in a record of
-their own; two subscribers follow. After each kill the daemon starts again, the clients send again what
-was not acknowledged, the subscribers go on where they were. Some of the kills fall into the start, where
-the daemon recovers, some into an orderly end. At the end all results are replayed from the first and
-held against the record.
+their own; two subscribers follow under named cursors. After each kill the daemon starts again, the
+clients send again what was not acknowledged, the subscribers go on behind what they committed. Some of
+the kills fall into the start, where the daemon recovers, some into an orderly end. At the end all
+results are replayed from the first and held against the record.
 
 With --mutant NAME the daemon has that fault (daemon/base/mutant.hpp), and the test passes only if
 the checker finds a violation of a kind named by --expect. Run by ctest. A longer run, and one again that failed:
@@ -18,10 +18,7 @@ the checker finds a violation of a kind named by --expect. Run by ctest. A longe
 import argparse
 import os
 import random
-import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -29,6 +26,7 @@ import time
 import traceback
 
 import verdict
+from daemon import Daemon, configuration
 from peers import Client, Subscriber, wait_until
 from texts import Texts
 
@@ -39,68 +37,8 @@ LIFE_MAX_S = 2
 DRAIN_S = 0.3
 # One life is long enough for the daemon's periodic checkpoint of its state.
 LONG_CYCLE, CHECKPOINT_S = 9, 10
-START_PATIENCE_S, FINISH_PATIENCE_S = 60, 10
-
-CONFIG = """\
-intake: {endpoint: "tcp://127.0.0.1:*", credit: 1024}
-feed: {endpoint: "tcp://127.0.0.1:*"}
-replay: {endpoint: "tcp://127.0.0.1:*"}
-firehose: {endpoint: ""}
-storage: {segment_bytes: 4MiB}
-drain_timeout: 300ms
-log: {format: json}
-stages: [{name: clean}, {name: language}, {name: duplicates}, {name: summary}]
-"""
-
-
-# Where it says on which ports it serves.
-SERVING = re.compile(r"serving: intake (\S+), feed \S+, replay ([^\s;]+);")
-
-
-class Daemon:
-    """One life of wiremilld."""
-
-    def __init__(self, program, mutant, folder):
-        config = os.path.join(folder, "wiremill.yaml")
-        with open(config, "w") as file:
-            file.write(CONFIG)
-        self.log_path = os.path.join(folder, "daemon.log")
-        self.log_begin = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
-        environment = dict(os.environ, WIREMILL_MUTANT=mutant or "")
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                [program, "--config", config, "--state", os.path.join(folder, "state")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-
-    def log(self):
-        with open(self.log_path, errors="replace") as file:
-            file.seek(self.log_begin)
-            return file.read()
-
-    def tail(self):
-        return self.log().strip()[-600:]
-
-    def wait_serving(self):
-        until = time.monotonic() + START_PATIENCE_S
-        while time.monotonic() < until and self.process.poll() is None:
-            serving = SERVING.search(self.log())
-            if serving:
-                self.intake, self.replay = serving.groups()
-                return True
-            time.sleep(0.005)
-        return False
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def drain(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(timeout=START_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return None
+FINISH_PATIENCE_S = 10
+CONFIG = configuration("clean language duplicates summary")
 
 
 class Trial:
@@ -131,7 +69,8 @@ class Trial:
         return self.newest() - self.subscribers[0].next < WITHOUT_RESULT_MAX
 
     def start(self):
-        return Daemon(self.options.program, self.options.mutant, self.folder)
+        return Daemon(self.options.program, self.folder, CONFIG,
+                      {"WIREMILL_MUTANT": self.options.mutant or ""})
 
     def peers(self, daemon, stop, push_new):
         threads = [threading.Thread(target=client.run, args=(daemon.intake, stop, push_new))
@@ -169,7 +108,7 @@ class Trial:
                 self.findings.add("died", f"exit code {daemon.process.poll()}: {daemon.tail()}")
             elif self.rng.random() < 0.25:
                 self.hits["while draining"] += 1
-                daemon.process.send_signal(signal.SIGTERM)
+                daemon.process.terminate()
                 time.sleep(self.rng.uniform(0, 2 * DRAIN_S))
         daemon.kill()
         stop.set()
@@ -207,9 +146,9 @@ class Trial:
         daemon = self.start()
         if not daemon.wait_serving():
             return self.not_started(daemon)
-        replay = Subscriber("replay", 2000, self.findings.add)
+        replay = Subscriber("replay", 2000, self.findings.add, cursor=False)
         replay.items = []
-        thread = threading.Thread(target=replay.run, args=(daemon.replay, stop := threading.Event(), False))
+        thread = threading.Thread(target=replay.run, args=(daemon.replay, stop := threading.Event()))
         thread.start()
         wait_until(lambda: not thread.is_alive(), FINISH_PATIENCE_S, lambda: replay.next)
         stop.set()

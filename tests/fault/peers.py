@@ -12,7 +12,7 @@ from wiremill.v1 import intake_pb2, replay_pb2
 
 MAGIC = b"WM1"
 RETRYABLE = {intake_pb2.Nack.NO_HELLO, intake_pb2.Nack.OUT_OF_ORDER, intake_pb2.Nack.NO_CREDIT,
-             intake_pb2.Nack.BUSY}
+             intake_pb2.Nack.BUSY, intake_pb2.Nack.NO_SPACE}
 QUIET_MS = 50  # after a kill: how long to wait for what is still in the socket
 
 
@@ -116,33 +116,41 @@ class Client:
 
 
 class Subscriber:
-    """Follows the results from the first one on, over all lives of the daemon."""
+    """Follows the results from the first one on, over all lives of the daemon; with `cursor` under that
+    name, which a crash may set back but never forward."""
 
-    def __init__(self, name, credit, report):
-        self.name, self.credit, self.report = name, credit, report
+    COMMIT_EVERY = 300
+
+    def __init__(self, name, credit, report, cursor=True):
+        self.name, self.credit, self.report, self.cursor = name, credit, report, cursor
         self.next = 1
+        self.committed = self.commit_asked = 0
         self.digests = []  # of result 1, 2, 3 …
         self.items = None  # where set: every (header, topic, result)
         self.head = 0
 
-    def run(self, endpoint, stop, follow=True):
-        """Until `stop`; without `follow` until the head."""
+    def run(self, endpoint, stop):
+        """Until `stop`; without a cursor until the head."""
         socket = connect(endpoint)
-        fetch = replay_pb2.Fetch(sequence=self.next, credit=self.credit, follow=follow, stream=1)
+        fetch = replay_pb2.Fetch(credit=self.credit, follow=self.cursor, stream=1)
+        if self.cursor:
+            fetch.cursor = self.name
+        else:
+            fetch.sequence = 1
         self._send(socket, replay_pb2.ReplayRequest(fetch=fetch))
-        self.consumed, self.ended = 0, False
+        self.consumed, self.ended, self.due = 0, False, None
         while not stop.is_set() and not self.ended:
             if socket.poll(20):
-                self._handle(socket, socket.recv_multipart(), follow)
+                self._handle(socket, socket.recv_multipart())
         while not self.ended and socket.poll(QUIET_MS):
-            self._handle(socket, socket.recv_multipart(), follow)
+            self._handle(socket, socket.recv_multipart())
         socket.close()
 
     @staticmethod
     def _send(socket, request):
         socket.send_multipart([MAGIC, request.SerializeToString()])
 
-    def _handle(self, socket, frames, follow):
+    def _handle(self, socket, frames):
         reply = replay_pb2.ReplayReply.FromString(frames[1])
         kind = reply.WhichOneof("kind")
         if kind == "item":
@@ -152,21 +160,38 @@ class Subscriber:
                 self._send(socket, replay_pb2.ReplayRequest(
                     credit=replay_pb2.Credit(more=self.consumed)))
                 self.consumed = 0
+            header = reply.item.header
+            if self.cursor and header.sequence >= self.commit_asked + self.COMMIT_EVERY:
+                self.commit_asked = header.sequence
+                self._send(socket, replay_pb2.ReplayRequest(commit=replay_pb2.Commit(
+                    cursor=self.name, epoch=header.epoch, sequence=header.sequence)))
+        elif kind == "committed":
+            self.committed = reply.committed.sequence
         elif kind == "head":
             self.head = reply.head.sequence
             if self.head >= self.next:
                 self.report("gap", f"{self.name}: at the head {self.head}, but {self.next} never came")
-            self.ended = not follow
+            self.ended = not self.cursor
         elif kind is not None:
             self.report("gap", f"{self.name} at {self.next}: {reply}")
 
     def _take(self, item, result):
         sequence = item.header.sequence
-        if sequence != self.next:
-            self.report("gap" if sequence > self.next else "repeat",
-                        f"{self.name}: {sequence} came where {self.next} was due")
+        if self.due is None and sequence <= self.committed:
+            self.report("cursor", f"{self.name}: {self.committed} is committed, but {sequence} came again")
+        if self.due is not None and sequence != self.due:
+            self.report("gap" if sequence > self.due else "repeat",
+                        f"{self.name}: {sequence} came where {self.due} was due")
+        self.due = sequence + 1
+        digest = hashlib.blake2b(result, digest_size=16).digest()
+        if sequence < self.next:
+            if self.digests[sequence - 1] != digest:
+                self.report("changed", f"{self.name}: result {sequence} is not the one seen before")
+            return
+        if sequence > self.next:
+            self.report("gap", f"{self.name}: {sequence} came where {self.next} was due")
         self.next = sequence + 1
-        self.digests.append(hashlib.blake2b(result, digest_size=16).digest())
+        self.digests.append(digest)
         if self.items is not None:
             self.items.append((item.header, item.topic, result))
 

@@ -45,7 +45,7 @@ extern "C" {
 #endif
 
 #define WM_ABI_MAJOR 1
-#define WM_ABI_MINOR 0
+#define WM_ABI_MINOR 1
 #define WM_ENTRY_MAGIC UINT32_C(0x4c4d5257) /* "WRML" in little endian */
 #define WM_NO_TIME INT64_MIN
 #define WM_SYMBOL "wiremill_plugin"
@@ -174,6 +174,11 @@ typedef struct wm_document {
   const wm_pair *extensions; /* name of the stage's extension, its JSON */
   size_t extensions_count;
   wm_view carry; /* settle only: what this stage's process passed to `carry` for this document */
+  /* Since 1.1. A document that died and is tried again has a new sequence and its old id, and names
+   * here the one under which it first came; any other names its own. What a stage remembers it
+   * under: the same document is not counted twice, and is never new or a copy for having come
+   * before. */
+  uint64_t first_sequence;
 } wm_document;
 
 /* What becomes of one document in one stage. A document for which no verdict is given is WM_OK. */

@@ -32,6 +32,7 @@
 #include <wiremill/plugin.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -141,6 +142,12 @@ class Document {
  public:
   explicit Document(const wm_document* document) : document_(document) {}
   uint64_t sequence() const { return document_->sequence; }
+  // Of a document that died and is tried again: under which it first came. Else its sequence; hosts
+  // before ABI 1.1 do not tell.
+  uint64_t first_sequence() const {
+    constexpr size_t kEnd = offsetof(wm_document, first_sequence) + sizeof(uint64_t);
+    return document_->struct_size >= kEnd ? document_->first_sequence : document_->sequence;
+  }
   int64_t accepted_at_us() const { return document_->accepted_at_us; }
   std::string_view id() const { return to_string_view(document_->id); }
   std::string_view source() const { return to_string_view(document_->source); }

@@ -44,6 +44,7 @@ struct TestDocument {
   std::map<std::string, std::string> attributes{};
   std::vector<wm_span> sentences{};
   std::vector<wm_token> tokens{};
+  uint64_t first_sequence = 0;  // of one that is tried again; 0: its own sequence
 };
 
 struct TestDuplicate {
@@ -273,6 +274,7 @@ inline void MockHost::fill(Slot& slot) {
   raw.tokens_count = from.tokens.size();
   raw.language.code = to_view(from.language);
   raw.language.confidence = from.language.empty() ? 0 : 1;
+  raw.first_sequence = from.first_sequence != 0 ? from.first_sequence : raw.sequence;
 }
 
 inline void MockHost::undo(Slot& slot) {

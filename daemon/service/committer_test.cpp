@@ -1,0 +1,292 @@
+#include "daemon/service/committer.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <mutex>
+#include <random>
+
+#include "daemon/log/log.hpp"
+#include "wiremill/v1/record.pb.h"
+
+// Debian's librocksdb and liblz4 are not built with ThreadSanitizer, which therefore does not see
+// their atomics.
+extern "C" __attribute__((visibility("default"))) const char* __tsan_default_suppressions() {
+  return "called_from_lib:librocksdb.so\ncalled_from_lib:liblz4.so\n";
+}
+
+namespace wiremill {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kSpaces = {"stage/memory", "topics"};
+
+fs::path fresh_directory() {
+  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+  const fs::path directory = fs::path(testing::TempDir()) / (std::string("state_") + test->name());
+  fs::remove_all(directory);
+  fs::create_directories(directory);
+  return directory;
+}
+
+std::optional<std::string> get(const StateStore& state, size_t space, const std::string& key) {
+  const std::string_view view = key;
+  std::vector<std::optional<std::string>> values;
+  EXPECT_TRUE(state.get_many(space, {&view, 1}, values).has_value());
+  return values.at(0);
+}
+
+// Waits for what the thread "state" tells.
+class Told {
+ public:
+  void tell(uint64_t sequence) {
+    const std::scoped_lock lock(mutex_);
+    sequence_ = sequence;
+    condition_.notify_all();
+  }
+  void wait_for(uint64_t sequence) {
+    std::unique_lock lock(mutex_);
+    condition_.wait(lock, [&] { return sequence_ >= sequence; });
+  }
+  uint64_t sequence() {
+    const std::scoped_lock lock(mutex_);
+    return sequence_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable condition_;
+  uint64_t sequence_ = 0;
+};
+
+TEST(Committer, CommitsWhatIsDurableAndSaysUpToWhereItIsOnDisk) {
+  const auto state = std::move(StateStore::open(fresh_directory(), kSpaces).value());
+  Told committed;
+  Committer committer(
+      *state, [&](uint64_t sequence) { committed.tell(sequence); }, [](const Error&) {});
+  EXPECT_EQ(committer.checkpointed(), 0U);
+  state->write(0, "k", "one", 1);
+  state->write(0, "k", "two", 2);
+  committer.durable(1);
+  committed.wait_for(1);
+  EXPECT_EQ(state->overlay_entries(), 1U);
+  EXPECT_EQ(committer.checkpointed(), 0U);
+  committer.durable(2);
+  bool ran = false;
+  EXPECT_TRUE(committer.run([&]() -> Status {
+    ran = true;
+    return state->amend({{0, "own", "value"}});
+  }));
+  EXPECT_TRUE(ran);
+  EXPECT_EQ(committer.checkpointed(), 2U) << "what was reported before is committed first";
+  EXPECT_EQ(get(*state, 0, "own"), "value");
+  const Status refused =
+      committer.run([]() -> Status { return fail(ErrorCode::NotFound, "no such letter"); });
+  EXPECT_EQ(refused.error().message, "no such letter");
+  EXPECT_TRUE(committer.health());
+}
+
+TEST(Committer, WritesACheckpointBeforeRecoveryGetsLong) {
+  const auto state = std::move(StateStore::open(fresh_directory(), kSpaces).value());
+  Told committed;
+  Committer committer(
+      *state, [&](uint64_t sequence) { committed.tell(sequence); }, [](const Error&) {});
+  committer.durable(60'000);
+  committed.wait_for(60'000);
+  ASSERT_TRUE(committer.run([]() -> Status { return {}; }));
+  state->write(0, "k", std::string(65 << 20, 'x'), 60'001);
+  committer.durable(60'001);
+  while (committer.checkpointed() < 60'001) std::this_thread::yield();
+}
+
+// A small file system that fills up.
+class FullDisk : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = fresh_directory();
+    if (mount("none", directory_.c_str(), "tmpfs", 0, "size=12m") != 0)
+      GTEST_SKIP() << "mounting needs privileges";
+    mounted_ = true;
+  }
+  void TearDown() override {
+    if (mounted_) umount2(directory_.c_str(), MNT_DETACH);
+  }
+  fs::path directory_;
+  bool mounted_ = false;
+};
+
+TEST_F(FullDisk, HoldsTheStateUpUntilThereIsSpace) {
+  auto state = std::move(StateStore::open(directory_ / "state", kSpaces).value());
+  const fs::path filler = directory_ / "filler";
+  std::string noise(1 << 20, ' ');
+  std::mt19937 random(1);
+  for (char& byte : noise) byte = static_cast<char>(random());
+  {
+    Told committed;
+    std::promise<Error> stalled;
+    Committer committer(
+        *state, [&](uint64_t sequence) { committed.tell(sequence); },
+        [&](const Error& error) { stalled.set_value(error); });
+    state->write(0, "before", noise, 1);
+    committer.durable(1);
+    ASSERT_TRUE(committer.run([]() -> Status { return {}; }));
+    std::ofstream(filler) << std::string(16 << 20, 'x');  // as much as there is room for
+
+    state->write(0, "during", noise, 2);
+    committer.durable(2);
+    committer.request_checkpoint();
+    EXPECT_EQ(stalled.get_future().get().code, ErrorCode::NoSpace);
+    EXPECT_EQ(committer.health().error().code, ErrorCode::NoSpace);
+    EXPECT_EQ(committer.run([]() -> Status { return {}; }).error().code, ErrorCode::NoSpace);
+    EXPECT_EQ(committer.checkpointed(), 1U);
+    state->write(0, "still", "there", 3);
+    committer.durable(3);
+    EXPECT_EQ(get(*state, 0, "during"), noise);
+
+    fs::remove(filler);
+    committed.wait_for(3);
+    while (!committer.health()) std::this_thread::yield();
+    EXPECT_TRUE(committer.run([]() -> Status { return {}; }));
+    EXPECT_EQ(committer.checkpointed(), 3U);
+  }
+  state.reset();
+  state = std::move(StateStore::open(directory_ / "state", kSpaces).value());
+  EXPECT_EQ(state->recovered_up_to(), 3U);
+  EXPECT_EQ(get(*state, 0, "before"), noise);
+  EXPECT_EQ(get(*state, 0, "during"), noise);
+  EXPECT_EQ(get(*state, 0, "still"), "there");
+}
+
+// A result log whose records change state, and a store that follows it.
+class Recovery : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = fresh_directory();
+    open_log();
+  }
+
+  void open_log() {
+    results_.reset();
+    LogOptions options;
+    options.directory = directory_ / "result";
+    options.name = "result";
+    options.segment_bytes = 16 << 10;
+    results_ = std::move(Log::open(options).value());
+  }
+
+  void append(uint64_t count) {
+    for (uint64_t i = 0; i < count; ++i) {
+      const uint64_t sequence = results_->next();
+      v1::ResultRecord record;
+      record.set_result(std::string(500, 'r'));
+      record.add_spaces("stage/gone");
+      record.add_spaces("stage/memory");
+      const auto change = [&](uint32_t space, const std::string& key) -> v1::StateChange& {
+        v1::StateChange& added = *record.add_changes();
+        added.set_space(space);
+        added.set_key(key);
+        return added;
+      };
+      change(0, "k").set_value("of a stage that is gone");
+      change(1, "last").set_value(std::to_string(sequence));
+      change(1, std::to_string(sequence)).set_value("x");
+      change(1, std::to_string(sequence - 10));  // removed
+      ASSERT_TRUE(results_->append(record.SerializeAsString()));
+    }
+    ASSERT_TRUE(results_->flush());
+  }
+
+  Result<std::unique_ptr<StateStore>> open() {
+    return open_state(directory_ / "state", kSpaces, *results_);
+  }
+
+  void expect_complete(const StateStore& state, uint64_t up_to) {
+    EXPECT_EQ(state.committed(), up_to);
+    EXPECT_EQ(get(state, 0, "last"), std::to_string(up_to));
+    EXPECT_EQ(get(state, 0, std::to_string(up_to - 9)), "x");
+    EXPECT_EQ(get(state, 0, std::to_string(up_to - 10)), std::nullopt);
+  }
+
+  fs::path directory_;
+  std::unique_ptr<Log> results_;
+};
+
+TEST_F(Recovery, AppliesWhatTheLogRecordedAboveTheCheckpoint) {
+  append(700);
+  expect_complete(**open(), 700);
+  append(50);
+  {
+    const auto state = open();
+    EXPECT_EQ((*state)->recovered_up_to(), 700U);
+    expect_complete(**state, 750);
+  }
+  EXPECT_EQ((*open())->recovered_up_to(), 750U) << "it was written to disk at once";
+}
+
+TEST_F(Recovery, AStoreAheadOfTheLogIsRefused) {
+  append(20);
+  ASSERT_TRUE(open());
+  results_.reset();
+  fs::remove_all(directory_ / "result");
+  open_log();
+  append(5);
+  const auto state = open();
+  EXPECT_EQ(state.error().code, ErrorCode::Damaged);
+  EXPECT_NE(state.error().message.find("the log lost its end"), std::string::npos);
+}
+
+void damage(const fs::path& state) {
+  for (const auto& entry : fs::directory_iterator(state))
+    if (entry.path().filename().string().starts_with("MANIFEST"))
+      fs::resize_file(entry.path(), fs::file_size(entry.path()) / 2);
+}
+
+TEST_F(Recovery, ADamagedStoreIsRefusedAndCanBeBuiltAnew) {
+  append(300);
+  ASSERT_TRUE(open());
+  damage(directory_ / "state");
+  const auto refused = open();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::Damaged);
+  EXPECT_NE(refused.error().message.find("rebuilt from the result log"), std::string::npos)
+      << refused.error().message;
+  EXPECT_NE(refused.error().message.find((directory_ / "state").string()), std::string::npos);
+  fs::remove_all(directory_ / "state");
+  expect_complete(**open(), 300);
+}
+
+TEST_F(Recovery, ADamagedStoreWhoseResultsAreGoneSaysSo) {
+  append(300);
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(results_->remove_below(200));
+  const uint64_t first = results_->statistics().first;
+  ASSERT_GT(first, 1U);
+  damage(directory_ / "state");
+  const auto refused = open();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::Damaged);
+  EXPECT_NE(refused.error().message.find(fmt::format("reaches back to result {} only", first)),
+            std::string::npos)
+      << refused.error().message;
+  fs::remove_all(directory_ / "state");
+  expect_complete(**open(), 300);  // what the log still holds is enough for this stage's memory
+}
+
+TEST_F(Recovery, AStoreBehindWhatTheLogHoldsIsRefused) {
+  append(50);
+  ASSERT_TRUE(open());
+  append(300);
+  ASSERT_TRUE(results_->remove_below(200));
+  const auto refused = open();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::Damaged);
+  EXPECT_NE(refused.error().message.find("ends at result 50"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace wiremill

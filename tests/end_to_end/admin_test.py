@@ -1,0 +1,255 @@
+"""The admin endpoint of a real daemon: metrics and the conservation law, health, the API, and the
+commands that use it."""
+import json
+import shutil
+import threading
+import unittest
+
+from harness import (PROBE, EndToEndTest, article, document, wait_until, wiremill, write_jsonl)
+
+LAW = ("accepted_total", "processed_total", "dropped_total", "dead_total", "in_flight")
+
+
+def law(metrics):
+    return tuple(int(metrics[f"wiremill_documents_{term}"]) for term in LAW)
+
+
+def is_quiet(metrics):
+    accepted, processed, dropped, dead, in_flight = law(metrics)
+    return in_flight == 0 and accepted == processed + dropped + dead
+
+
+BODIES = ("fine", "drop", "bad", article(1), "skip")  # what the probe makes of them
+
+
+class LawTest(EndToEndTest):
+    STAGES = [{"name": "probe", "plugin": PROBE, "attempts_max": 1}]
+
+    def push(self, daemon, client, count):
+        documents = [document(id=f"{client}-{i}", source=f"source {i % 7}",
+                              body=BODIES[i % len(BODIES)]) for i in range(count)]
+        return self.intake(daemon, client=client).push(documents)
+
+    def check_quiet(self, daemon, total):
+        metrics = wait_until(lambda: (found := daemon.metrics()) and is_quiet(found)
+                             and law(found)[0] == total and found, "quiet")
+        by_status = {name: sum(BODIES[i % len(BODIES)] == name for i in range(total))
+                     for name in ("drop", "bad")}
+        self.assertEqual(law(metrics), (total, total - by_status["drop"] - by_status["bad"],
+                                        by_status["drop"], by_status["bad"], 0))
+        return metrics
+
+    def test_holds_under_load_and_over_kill_and_restart(self):
+        daemon = self.daemon({"stages": self.STAGES, "pipeline": {"threads": 2}})
+        scrapes, stop = [], threading.Event()
+
+        def scrape():
+            while not stop.is_set():
+                scrapes.append(law(daemon.metrics()))
+        scraping = threading.Thread(target=scrape)
+        scraping.start()
+        try:
+            self.push(daemon, "a", 3000)
+        finally:
+            stop.set()
+            scraping.join()
+        self.assertGreater(len(scrapes), 1)
+        for before, after in zip(scrapes, scrapes[1:]):
+            self.assertTrue(all(a <= b for a, b in zip(before[:4], after[:4])), (before, after))
+            # The terms are read one after the other, each where it is counted.
+            self.assertLessEqual(sum(before[1:4]), after[0])
+        self.check_quiet(daemon, 3000)
+        for cycle in range(1, 4):
+            done = threading.Thread(target=lambda: self.push_ignoring_the_end(daemon, cycle))
+            done.start()
+            wait_until(lambda: law(daemon.metrics())[0] > 3000 * cycle + 200, "load")
+            daemon.kill()
+            done.join()
+            daemon.start()
+            self.push(daemon, f"cycle-{cycle}", 3000)  # what is known is a repeat
+            self.check_quiet(daemon, 3000 * (cycle + 1))
+        self.assertEqual(daemon.stop(), 0)
+        daemon.start()
+        metrics = self.check_quiet(daemon, 12_000)
+        self.assertEqual(metrics['wiremill_log_durable_sequence{log="result"}'], 12_000)
+
+    def push_ignoring_the_end(self, daemon, cycle):
+        client = self.intake(daemon, client=f"cycle-{cycle}")
+        client.socket.rcvtimeo = 500
+        documents = [document(id=f"cycle-{cycle}-{i}", source=f"source {i % 7}",
+                              body=BODIES[i % len(BODIES)]) for i in range(3000)]
+        try:
+            client.push(documents)
+        except Exception:  # killed under it
+            pass
+
+
+class EndpointsTest(EndToEndTest):
+    def test_metrics_are_prometheus_text(self):
+        daemon = self.daemon()
+        self.intake(daemon).bare_json(body=article(1))
+        self.results(daemon, 1)
+        status, body = daemon.http("GET", "/metrics")
+        self.assertEqual(status, 200)
+        families = set()
+        for line in body.decode().splitlines():
+            if line.startswith("# TYPE "):
+                families.add(line.split()[2])
+            elif line and not line.startswith("#"):
+                name = line.split("{")[0].split(" ")[0]
+                self.assertIn(name, families)
+                float(line.rsplit(" ", 1)[1])
+        for name in families:
+            self.assertRegex(name, r"^(wiremill|process)_[a-z_]+$")
+        metrics = daemon.metrics()
+        self.assertEqual(metrics['wiremill_intake_refused_total{code="TOO_LARGE"}'], 0)
+        self.assertEqual(metrics['wiremill_log_writable{log="intake"}'], 1)
+        self.assertGreater(metrics["process_resident_memory_bytes"], 1 << 20)
+        self.assertGreater(metrics["process_open_fds"], 5)
+        self.assertEqual(metrics["wiremill_ready"], 1)
+        self.intake(daemon).bare("application/json", b"{")
+        wait_until(lambda: daemon.metrics()['wiremill_intake_refused_total{code="MALFORMED"}'] == 1,
+                   "a refusal")
+
+    def test_health(self):
+        daemon = self.daemon()
+        self.assertEqual(daemon.http("GET", "/healthz")[0], 200)
+        self.assertEqual(daemon.http("GET", "/readyz")[0], 200)
+        self.assertEqual(json.loads(daemon.http("GET", "/readyz")[1]),
+                         {"ready": True, "phase": "serving", "reasons": []})
+
+    def test_not_ready_while_draining(self):
+        """A stage that never comes to an end would hold the drain; here it is the drain's own wait."""
+        daemon = self.daemon({"drain_timeout": "1h", "pipeline": {"threads": 1}})
+        documents = [{"id": f"load-{i}", "body": article(i, 300)} for i in range(400)]
+        path = write_jsonl(self.folder / "load.jsonl", documents)
+        self.program("push", "--intake", daemon.intake, path)
+        self.results(daemon, 3)
+        daemon.signal(15)
+        wait_until(lambda: daemon.logged("draining"), "the drain")
+        status, body = daemon.http("GET", "/readyz")
+        self.assertEqual((status, json.loads(body)["phase"]), (503, "draining"))
+        self.assertEqual(daemon.http("GET", "/healthz")[0], 200)
+
+    def test_held_for_space(self):
+        """More is asked for than any disk has free: documents are refused, everything else goes on."""
+        if shutil.disk_usage(self.folder).free > 1 << 40:
+            self.skipTest("a disk with more space than can be asked for")
+        daemon = self.daemon({"storage": {"free_bytes_min": "1TiB"}})
+        answer = self.intake(daemon).bare_json(body="x")
+        self.assertEqual(answer["nack"]["code"], "NO_SPACE", answer)
+        status, body = daemon.http("GET", "/readyz")
+        self.assertEqual(status, 503)
+        self.assertIn("1TiB", json.loads(body)["reasons"][0])
+        self.assertEqual(daemon.http("GET", "/healthz")[0], 200)
+        self.assertEqual(daemon.metrics()["wiremill_held_for_space"], 1)
+        self.assertIn(b"held", wiremill("status", "--admin", daemon.admin).stdout)
+        self.assertTrue(daemon.logged("documents are refused"))
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_the_guard(self):
+        daemon = self.daemon()
+        body = json.dumps({"sequence": 0})
+        for headers in ({}, {"X-Wiremill": "1", "Host": "evil.example:5754"},
+                        {"X-Wiremill": "0", "Host": "localhost"}):
+            with self.subTest(headers):
+                self.assertEqual(daemon.http("PUT", "/api/cursors/x", body, headers)[0], 403)
+        self.assertEqual(daemon.api("/api/cursors")["cursors"], [])
+
+    def test_refusals(self):
+        daemon = self.daemon()
+        for method, path, expected in (("GET", "/", 404), ("GET", "/api/nothing", 404),
+                                       ("POST", "/metrics", 405), ("DELETE", "/api/dead", 405),
+                                       ("GET", "/api/documents/first", 400),
+                                       ("GET", "/api/documents", 400),
+                                       ("GET", "/api/documents/17", 404),
+                                       ("GET", "/api/documents?id=unknown", 404),
+                                       ("GET", "/api/dead?since=yesterday", 400),
+                                       ("GET", "/api/dead?colour=red", 400),
+                                       ("GET", "/api/dead/5", 404), ("GET", "/api/dead/5/body", 404),
+                                       ("POST", "/api/dead/retry", 400),
+                                       ("DELETE", "/api/cursors/unknown", 404)):
+            with self.subTest(f"{method} {path}"):
+                status, body = daemon.http(method, path)
+                self.assertEqual(status, expected, body)
+                self.assertTrue(json.loads(body)["error"])
+        self.assertEqual(daemon.http("POST", "/api/dead/retry", b"x" * (2 << 20))[0], 413)
+
+
+class CommandsTest(EndToEndTest):
+    def asked(self, daemon, *arguments, expected=0):
+        done = wiremill(*arguments, "--admin", daemon.admin)
+        self.assertEqual(done.returncode, expected, done.stderr.decode())
+        return done.stdout.decode()
+
+    def test_status(self):
+        daemon = self.daemon()
+        self.intake(daemon, client="reporter").push([document(body=article(i)) for i in range(5)])
+        self.results(daemon, 5)
+        wait_until(lambda: is_quiet(daemon.metrics()), "quiet")
+        text = self.asked(daemon, "status")
+        self.assertIn("5 accepted = 5 processed + 0 dropped + 0 dead + 0 in flight", text)
+        self.assertIn("serving", text)
+        status = json.loads(self.asked(daemon, "status", "--format", "json"))
+        self.assertEqual(status["documents"], {"accepted": 5, "processed": 5, "dropped": 0,
+                                               "dead": 0, "in_flight": 0})
+        self.assertEqual(status["logs"]["result"]["durable"], 5)
+        self.assertEqual([stage["name"] for stage in status["pipeline"]["stages"]],
+                         ["clean", "language", "entities", "duplicates", "summary"])
+        wait_until(lambda: daemon.api("/api/status")["clients"], "the clients' counts")
+        client, = daemon.api("/api/status")["clients"]
+        self.assertEqual((client["client"], client["accepted"]), ("reporter", 5))
+
+    def test_no_daemon(self):
+        for command in (("status",), ("show", "1"), ("dead", "list"), ("cursor", "list")):
+            done = wiremill(*command, "--admin", "tcp://127.0.0.1:1")
+            self.assertEqual(done.returncode, 69, done.stderr)
+            self.assertIn(b"no daemon answers at tcp://127.0.0.1:1", done.stderr)
+        self.assertEqual(wiremill("status", "--admin", "nowhere").returncode, 64)
+
+    def test_show(self):
+        daemon = self.daemon()
+        client = self.intake(daemon, client="reporter")
+        first = document(id="one", source="s.example", title="A title", body=article(1))
+        revised = document(id="one", source="s.example", body=article(2))
+        client.push([first, revised])
+        self.results(daemon, 2)
+        history = json.loads(self.asked(daemon, "show", "1", "--format", "json"))
+        self.assertEqual((history["id"], history["state"]), ("one", "PROCESSED"))
+        accepted = history["accepted"]
+        self.assertEqual((accepted["client"], accepted["number"], accepted["source"],
+                          accepted["body_bytes"]),
+                         ("reporter", 1, "s.example", len(article(1).encode())))
+        self.assertEqual(history["result"]["language"], "en")
+        self.assertEqual([(each["sequence"], each["revises"]) for each in history["same_id"]],
+                         [(2, 1), (1, 0)])
+        newest = json.loads(self.asked(daemon, "show", "one", "--format", "json"))
+        self.assertEqual((newest["sequence"], newest["revises"]), (2, 1))
+        text = self.asked(daemon, "show", "2")
+        for words in ("document 2", "id one", "PROCESSED", "reporter", "revises 1"):
+            self.assertIn(words, text)
+        self.asked(daemon, "show", "3", expected=65)
+        self.asked(daemon, "show", "absent", expected=65)
+        self.asked(daemon, "show", "--id", "1", expected=65)
+
+    def test_cursors(self):
+        daemon = self.daemon()
+        self.intake(daemon).push([document(body=article(i)) for i in range(9)])
+        self.results(daemon, 9)
+        self.assertEqual(self.asked(daemon, "cursor", "list"), "")
+        self.assertIn("5 behind", self.asked(daemon, "cursor", "set", "archive", "4"))
+        self.asked(daemon, "cursor", "set", "archive", "10", expected=64)
+        self.asked(daemon, "cursor", "set", "no/name", "1", expected=64)
+        daemon.kill()
+        daemon.start()
+        cursors = json.loads(self.asked(daemon, "cursor", "list", "--format", "json"))["cursors"]
+        self.assertEqual([(each["name"], each["sequence"], each["lag"]) for each in cursors],
+                         [("archive", 4, 5)])
+        self.assertEqual(daemon.metrics()["wiremill_cursor_lag_max_documents"], 5)
+        self.asked(daemon, "cursor", "remove", "archive")
+        self.asked(daemon, "cursor", "remove", "archive", expected=65)
+        self.assertEqual(self.asked(daemon, "cursor", "list"), "")
+
+
+if __name__ == "__main__":
+    unittest.main()
