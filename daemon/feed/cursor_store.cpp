@@ -1,14 +1,19 @@
 // See cursor_store.hpp.
 //
-// What a failed write or sync left on disk is not known, and asking the same file again proves
-// nothing. So the database is closed and, a second later at the earliest, opened anew: RocksDB
-// then moves what its log still holds into a table of its own, and everything that is known here is
-// written once more before the store answers for anything again.
+// All cursors stand in one file of text, CURSORS, which is written anew beside the old one, synced and
+// renamed over it: a crash leaves the one or the other. Each attempt begins with a new file, so after
+// a failed sync none is repeated and believed. A thousand cursors make 60 KiB, and whatever was
+// committed while one file is written enters the next together. (A small RocksDB was here first;
+// Debian's, built with assertions, aborts the process after a failed write of its write-ahead log,
+// and a full disk must not end the daemon.)
+//
+//   wiremill-cursors 1
+//   epoch 1 1                                    number, its first sequence
+//   cursor indexer 1 4711 1714564800000000       name, epoch, sequence, when it was committed (us)
+//   crc32c 0a1b2c3d                              of every byte before this line
 #include "daemon/feed/cursor_store.hpp"
 
 #include <fmt/format.h>
-#include <rocksdb/db.h>
-#include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <charconv>
@@ -16,69 +21,36 @@
 #include <utility>
 
 #include "daemon/base/fail_point.hpp"
+#include "daemon/base/hash.hpp"
 
 namespace wiremill {
 namespace {
 
-constexpr std::string_view kCursorPrefix = "cursor/";  // NAME -> "epoch sequence committed_at_us"
-constexpr std::string_view kEpochPrefix = "epoch/";    // decimal -> its first sequence
+constexpr std::string_view kName = "/CURSORS";
+constexpr std::string_view kTitle = "wiremill-cursors ";
+constexpr int kVersion = 1;
+constexpr std::string_view kChecksum = "crc32c ";
 constexpr size_t kNameBytesMax = 128;
 constexpr size_t kPeersWaitingMax = 10'000;
-constexpr size_t kMemtableBytes = 1 << 20;
-constexpr std::chrono::seconds kRetry{1};
+constexpr int64_t kFileBytesMax = 1 << 30;
 
-rocksdb::Options database_options() {
-  rocksdb::Options options;
-  options.create_if_missing = true;
-  options.write_buffer_size = kMemtableBytes;
-  options.max_open_files = 32;
-  options.compression = rocksdb::kNoCompression;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.max_log_file_size = 1 << 20;
-  options.keep_log_file_num = 2;
-  options.max_manifest_file_size = 1 << 20;
-  options.stats_dump_period_sec = 0;
-  options.stats_persist_period_sec = 0;
-  return options;
+// The next word up to a blank, which it takes away.
+std::string_view take_word(std::string_view& line) {
+  const size_t blank = std::min(line.find(' '), line.size());
+  const std::string_view word = line.substr(0, blank);
+  line.remove_prefix(std::min(blank + 1, line.size()));
+  return word;
 }
 
-rocksdb::WriteOptions synced() {
-  rocksdb::WriteOptions options;
-  options.sync = true;
-  return options;
-}
-
-tl::unexpected<Error> failed(std::string_view did, const std::string& directory,
-                             const rocksdb::Status& status) {
-  const std::string message = status.ToString();
-  if (message.find("While lock file") != message.npos ||
-      message.find("lock hold by current process") != message.npos)
-    return fail(ErrorCode::Locked, "cursor store {} is held by another process", directory);
-  if (status.IsCorruption() || status.IsInvalidArgument() || status.IsNotSupported())
-    return fail(ErrorCode::Damaged,
-                "{} {}: {}; without the folder the daemon begins with no cursors", did, directory,
-                message);
-  const bool no_space = status.subcode() == rocksdb::Status::SubCode::kNoSpace;
-  return fail(no_space ? ErrorCode::NoSpace : ErrorCode::Io, "{} {}: {}", did, directory, message);
-}
-
-std::string key_of(std::string_view prefix, std::string_view name) {
-  return std::string(prefix).append(name);
-}
-
-// Numbers with one blank between them, and nothing else.
+// Words that are numbers, and nothing behind them.
 template <class... Numbers>
-bool read_numbers(std::string_view text, Numbers&... numbers) {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  size_t count = 0;
+bool read_numbers(std::string_view line, Numbers&... numbers) {
   const auto read = [&](auto& number) {
-    if (count++ > 0 && (at == end || *at++ != ' ')) return false;
-    const auto [stop, error] = std::from_chars(at, end, number);
-    at = stop;
-    return error == std::errc{};
+    const std::string_view word = take_word(line);
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+    return error == std::errc{} && end == word.data() + word.size();
   };
-  return (read(numbers) && ...) && at == end;
+  return (read(numbers) && ...) && line.empty();
 }
 
 }  // namespace
@@ -95,16 +67,25 @@ bool is_cursor_name(std::string_view name) {
 
 Result<std::unique_ptr<CursorStore>> CursorStore::open(const std::string& directory,
                                                        size_t cursors_max,
-                                                       std::function<void()> settled) {
-  std::unique_ptr<CursorStore> store(new CursorStore(directory, cursors_max, std::move(settled)));
-  WM_TRY(store->open_database());
+                                                       std::function<void()> settled,
+                                                       FileSystem& files) {
+  std::unique_ptr<CursorStore> store(
+      new CursorStore(directory, cursors_max, std::move(settled), files));
+  WM_TRY(files.make_directory(directory));
+  auto lock = files.lock(directory + "/LOCK");
+  if (!lock) return tl::unexpected(std::move(lock).error());
+  store->lock_ = std::move(*lock);
   WM_TRY(store->load());
   store->thread_ = std::thread([raw = store.get()] { raw->run(); });
   return store;
 }
 
-CursorStore::CursorStore(std::string directory, size_t cursors_max, std::function<void()> settled)
-    : directory_(std::move(directory)), cursors_max_(cursors_max), settled_(std::move(settled)) {}
+CursorStore::CursorStore(std::string directory, size_t cursors_max, std::function<void()> settled,
+                         FileSystem& files)
+    : directory_(std::move(directory)),
+      cursors_max_(cursors_max),
+      settled_(std::move(settled)),
+      files_(files) {}
 
 CursorStore::~CursorStore() {
   {
@@ -115,37 +96,57 @@ CursorStore::~CursorStore() {
   if (thread_.joinable()) thread_.join();
 }
 
-Status CursorStore::open_database() {
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::Open(database_options(), directory_, &db);
-  if (!opened.ok()) return failed("open cursor store", directory_, opened);
-  db_.reset(db);
+Status CursorStore::load() {
+  const std::string path = directory_ + std::string(kName);
+  const auto file = files_.open(path, OpenMode::Read);
+  if (!file && file.error().code == ErrorCode::NotFound) return {};
+  if (!file) return tl::unexpected(file.error());
+  const auto size = (*file)->size();
+  if (!size) return tl::unexpected(size.error());
+  std::string text(static_cast<size_t>(std::min(*size, kFileBytesMax)), '\0');
+  const auto got = (*file)->read_at(0, text.data(), text.size());
+  if (!got) return tl::unexpected(got.error());
+  text.resize(*got);
+  Status parsed = parse(text);
+  if (!parsed && parsed.error().code == ErrorCode::Damaged)
+    return fail(ErrorCode::Damaged, "{} {}; without it the daemon begins with no cursors", path,
+                parsed.error().message);
+  if (!parsed) return fail(parsed.error().code, "{} {}", path, parsed.error().message);
   return {};
 }
 
-Status CursorStore::load() {
+// Errors: Damaged, Unsupported.
+Status CursorStore::parse(std::string_view text) {
+  int version = 0;
+  const std::string_view title = text.substr(0, text.find('\n'));
+  if (title.starts_with(kTitle) && read_numbers(title.substr(kTitle.size()), version) &&
+      version > kVersion)
+    return fail(ErrorCode::Unsupported, "is of version {}; this program reads up to {}", version,
+                kVersion);
+  if (version != kVersion) return fail(ErrorCode::Damaged, "is no file of cursors");
+  const size_t last = text.rfind(kChecksum);
+  if (last == text.npos ||
+      text.substr(last) != fmt::format("{}{:08x}\n", kChecksum, crc32c(text.substr(0, last))))
+    return fail(ErrorCode::Damaged, "is damaged: its checksum is wrong");
+  text = text.substr(title.size() + 1, last - title.size() - 1);
   MutexLock lock(mutex_);
-  const std::unique_ptr<rocksdb::Iterator> entry(db_->NewIterator(rocksdb::ReadOptions()));
-  for (entry->SeekToFirst(); entry->Valid(); entry->Next()) {
-    const std::string key = entry->key().ToString();
-    const std::string value = entry->value().ToString();
-    CursorPlace place;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    std::string_view rest = line;
+    const std::string_view kind = take_word(rest);
     uint64_t epoch = 0, first = 0;
-    if (key.starts_with(kCursorPrefix) &&
-        read_numbers(value, place.epoch, place.sequence, place.committed_at_us)) {
-      stored_[key.substr(kCursorPrefix.size())] = place;
-    } else if (key.starts_with(kEpochPrefix) &&
-               read_numbers(std::string_view(key).substr(kEpochPrefix.size()), epoch) &&
-               read_numbers(value, first)) {
+    CursorPlace place;
+    if (kind == "epoch" && read_numbers(rest, epoch, first)) {
       epochs_[epoch] = first;
-    } else {
-      return fail(ErrorCode::Damaged,
-                  "cursor store {}: the entry \"{}\" cannot be read; without the folder the daemon "
-                  "begins with no cursors",
-                  directory_, key);
+      continue;
     }
+    const std::string name(kind == "cursor" ? take_word(rest) : "");
+    if (!is_cursor_name(name) ||
+        !read_numbers(rest, place.epoch, place.sequence, place.committed_at_us))
+      return fail(ErrorCode::Damaged, "is damaged: \"{}\" cannot be read", line);
+    stored_[name] = place;
   }
-  if (!entry->status().ok()) return failed("read cursor store", directory_, entry->status());
   return {};
 }
 
@@ -155,20 +156,10 @@ Status CursorStore::begin_epoch(uint64_t epoch, uint64_t first) {
   if (const auto known = epochs_.find(epoch);
       known != epochs_.end() && known->second == first && std::next(known) == epochs_.end())
     return {};
-  rocksdb::WriteBatch batch;
-  for (auto each = epochs_.begin(); each != epochs_.end();) {
-    if (each->first < epoch && each->second < first) {
-      ++each;
-      continue;
-    }
-    batch.Delete(key_of(kEpochPrefix, std::to_string(each->first)));
-    each = epochs_.erase(each);
-  }
-  batch.Put(key_of(kEpochPrefix, std::to_string(epoch)), std::to_string(first));
+  std::erase_if(epochs_,
+                [&](const auto& each) { return each.first >= epoch || each.second >= first; });
   epochs_[epoch] = first;
-  const rocksdb::Status written = db_->Write(synced(), &batch);
-  if (!written.ok()) return failed("write cursor store", directory_, written);
-  return {};
+  return write(all());
 }
 
 uint64_t CursorStore::changed_from(uint64_t epoch) const {
@@ -259,15 +250,22 @@ void CursorStore::run() {
   for (;;) {
     Places changes;
     std::map<std::string, Askers> askers;
+    std::map<std::string, CursorPlace> cursors;
     {
       MutexLock lock(mutex_);
       while (waiting_.empty() && !stopping_) condition_.wait(mutex_);
       if (waiting_.empty()) return;
       changes = writing_ = std::exchange(waiting_, {});
       askers = std::exchange(askers_, {});
+      cursors = stored_;
     }
-    const Status written = write(changes);
-    settle(changes, std::move(askers), written);
+    for (const auto& [name, place] : changes) {
+      if (place)
+        cursors[name] = *place;
+      else
+        cursors.erase(name);
+    }
+    settle(changes, std::move(askers), write(cursors));
     settled_();
   }
 }
@@ -291,45 +289,20 @@ void CursorStore::settle(const Places& changes, std::map<std::string, Askers> as
   }
 }
 
-Status CursorStore::write(const Places& changes) {
-  if (!db_ && Clock::now() < retry_at_) return tl::unexpected(failure_);
-  const auto give_up = [&](Error error) {
-    db_.reset();
-    failure_ = std::move(error);
-    retry_at_ = Clock::now() + kRetry;
-    return tl::unexpected(failure_);
-  };
-  if (!db_)
-    if (const Status opened = reopen(); !opened) return give_up(opened.error());
-  rocksdb::WriteBatch batch;
-  for (const auto& [name, place] : changes) {
-    if (place)
-      batch.Put(key_of(kCursorPrefix, name),
-                fmt::format("{} {} {}", place->epoch, place->sequence, place->committed_at_us));
-    else
-      batch.Delete(key_of(kCursorPrefix, name));
-  }
+Status CursorStore::write(const std::map<std::string, CursorPlace>& cursors) {
+  std::string text = fmt::format("{}{}\n", kTitle, kVersion);
+  for (const auto& [epoch, first] : epochs_) text += fmt::format("epoch {} {}\n", epoch, first);
+  for (const auto& [name, place] : cursors)
+    text += fmt::format("cursor {} {} {} {}\n", name, place.epoch, place.sequence,
+                        place.committed_at_us);
+  text += fmt::format("{}{:08x}\n", kChecksum, crc32c(text));
+  const std::string path = directory_ + std::string(kName);
+  WM_TRY(files_.remove(path + ".tmp"));
+  WM_TRY(make_whole_file(files_, path + ".tmp", text));
   fail_point("cursor.commit.before");
-  const rocksdb::Status written = db_->Write(synced(), &batch);
-  if (!written.ok()) return give_up(failed("write cursor store", directory_, written).value());
+  WM_TRY(files_.rename(path + ".tmp", path));
+  WM_TRY(files_.sync_directory(directory_));
   fail_point("cursor.commit.after");
-  return {};
-}
-
-// Opens the database after a failure and makes it hold what was known to be stored, no more.
-Status CursorStore::reopen() {
-  WM_TRY(open_database());
-  rocksdb::WriteBatch batch;
-  const std::unique_ptr<rocksdb::Iterator> entry(db_->NewIterator(rocksdb::ReadOptions()));
-  for (entry->SeekToFirst(); entry->Valid(); entry->Next()) batch.Delete(entry->key());
-  if (!entry->status().ok()) return failed("read cursor store", directory_, entry->status());
-  for (const auto& [name, place] : all())
-    batch.Put(key_of(kCursorPrefix, name),
-              fmt::format("{} {} {}", place.epoch, place.sequence, place.committed_at_us));
-  for (const auto& [epoch, first] : epochs_)
-    batch.Put(key_of(kEpochPrefix, std::to_string(epoch)), std::to_string(first));
-  const rocksdb::Status written = db_->Write(synced(), &batch);
-  if (!written.ok()) return failed("write cursor store", directory_, written);
   return {};
 }
 

@@ -1,6 +1,6 @@
-// Named cursors on disk: how far each subscriber that has a name is done. A small RocksDB of its own,
-// whose writes are synced; the thread "cursors" makes them, so that no caller on the io thread waits
-// for a disk. Commits of one cursor that wait are merged: only the newest is written.
+// Named cursors on disk: how far each subscriber that has a name is done. The thread "cursors" writes
+// them, so that no caller on the io thread waits for a disk. Commits of one cursor that wait are
+// merged: only the newest is written.
 //
 // Beside the cursors it remembers with which sequence each epoch of the result log began, for a
 // cursor may be older than the present epoch.
@@ -8,7 +8,6 @@
 // Used by the feed: commit() and take_outcomes() on the io thread, the rest on any thread.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <future>
@@ -22,10 +21,7 @@
 
 #include "daemon/base/error.hpp"
 #include "daemon/base/thread.hpp"
-
-namespace rocksdb {
-class DB;
-}
+#include "daemon/log/file.hpp"
 
 namespace wiremill {
 
@@ -49,9 +45,11 @@ class CursorStore {
   };
 
   // `settled` is called on the thread "cursors" when there are outcomes to take; it does not wait.
-  // Errors: Locked (another process holds the directory), Damaged, NoSpace, Io.
+  // Errors: Locked (another process holds the directory), Damaged, Unsupported (a version of the
+  // future), NoSpace, Io.
   static Result<std::unique_ptr<CursorStore>> open(const std::string& directory, size_t cursors_max,
-                                                   std::function<void()> settled);
+                                                   std::function<void()> settled,
+                                                   FileSystem& files = real_file_system());
   // Writes what waits and ends the thread.
   ~CursorStore();
 
@@ -84,14 +82,13 @@ class CursorStore {
     std::vector<std::string> peers;
     std::vector<std::promise<Status>> callers;
   };
-  using Clock = std::chrono::steady_clock;
 
-  CursorStore(std::string directory, size_t cursors_max, std::function<void()> settled);
-  Status open_database();
+  CursorStore(std::string directory, size_t cursors_max, std::function<void()> settled,
+              FileSystem& files);
   Status load();
+  Status parse(std::string_view text);
   void run();
-  Status write(const Places& changes);
-  Status reopen();
+  Status write(const std::map<std::string, CursorPlace>& cursors);
   void settle(const Places& changes, std::map<std::string, Askers> askers, const Status& status);
   std::optional<CursorPlace> newest(const std::string& name) const WM_REQUIRES(mutex_);
   Status check_room(const std::string& name) const WM_REQUIRES(mutex_);
@@ -101,6 +98,8 @@ class CursorStore {
   const std::string directory_;
   const size_t cursors_max_;
   const std::function<void()> settled_;
+  FileSystem& files_;
+  std::unique_ptr<FileLock> lock_;
   std::map<uint64_t, uint64_t> epochs_;  // epoch -> its first sequence; both ascend
 
   mutable Mutex mutex_;
@@ -112,11 +111,6 @@ class CursorStore {
   size_t peers_waiting_ WM_GUARDED_BY(mutex_) = 0;
   std::vector<Outcome> outcomes_ WM_GUARDED_BY(mutex_);
   bool stopping_ WM_GUARDED_BY(mutex_) = false;
-
-  // The thread's own once it runs.
-  std::unique_ptr<rocksdb::DB> db_;  // null after a write that failed
-  Error failure_;
-  Clock::time_point retry_at_{};
 
   std::thread thread_;
 };
