@@ -37,8 +37,7 @@ constexpr size_t kKeptBytesMax = 16 << 20;  // of the buffer, from one group to 
 
 GroupWriter::GroupWriter(FileSystem& files, const LogOptions& options, Catalog& catalog,
                          GroupWriterStart start)
-    : files_(files),
-      options_(options),
+    : options_(options),
       catalog_(catalog),
       epoch_(start.epoch),
       maker_(files, options.directory, options.segment_bytes),

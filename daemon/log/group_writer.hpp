@@ -63,7 +63,6 @@ class GroupWriter {
  private:
   Status roll(uint64_t first, int64_t bytes);
 
-  FileSystem& files_;
   const LogOptions& options_;
   Catalog& catalog_;
   const uint64_t epoch_;

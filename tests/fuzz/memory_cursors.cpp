@@ -1,7 +1,5 @@
 // Stands in for the named cursors' store (daemon/feed/cursor_store.hpp) where the feed is fuzzed: in
 // memory, every commit at once on its "disk", without a thread.
-#include <rocksdb/db.h>
-
 #include "daemon/feed/cursor_store.hpp"
 
 namespace wiremill {
@@ -12,14 +10,20 @@ bool is_cursor_name(std::string_view name) {
              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == name.npos;
 }
 
-CursorStore::CursorStore(std::string directory, size_t cursors_max, std::function<void()> settled)
-    : directory_(std::move(directory)), cursors_max_(cursors_max), settled_(std::move(settled)) {}
+CursorStore::CursorStore(std::string directory, size_t cursors_max, std::function<void()> settled,
+                         FileSystem& files)
+    : directory_(std::move(directory)),
+      cursors_max_(cursors_max),
+      settled_(std::move(settled)),
+      files_(files) {}
 CursorStore::~CursorStore() = default;
 
 Result<std::unique_ptr<CursorStore>> CursorStore::open(const std::string& directory,
                                                        size_t cursors_max,
-                                                       std::function<void()> settled) {
-  return std::unique_ptr<CursorStore>(new CursorStore(directory, cursors_max, std::move(settled)));
+                                                       std::function<void()> settled,
+                                                       FileSystem& files) {
+  return std::unique_ptr<CursorStore>(
+      new CursorStore(directory, cursors_max, std::move(settled), files));
 }
 
 Status CursorStore::begin_epoch(uint64_t epoch, uint64_t first) {
