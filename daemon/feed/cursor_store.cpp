@@ -178,11 +178,10 @@ std::optional<CursorPlace> CursorStore::newest(const std::string& name) const {
 
 Status CursorStore::check_room(const std::string& name) const {
   if (newest(name)) return {};
-  const auto& stored = stored_;  // the analysis of locks does not look into a lambda
-  size_t count = stored.size();
+  size_t count = stored_.size();
   for (const Places* places : {&waiting_, &writing_})
-    count += std::count_if(places->begin(), places->end(),
-                           [&](const auto& each) { return !stored.contains(each.first); });
+    for (const auto& each : *places)
+      if (!stored_.contains(each.first)) ++count;
   if (count < cursors_max_) return {};
   return fail(ErrorCode::TooLarge, "{} cursors are allowed; remove one that is not used any more",
               cursors_max_);
