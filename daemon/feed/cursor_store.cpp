@@ -179,9 +179,10 @@ std::optional<CursorPlace> CursorStore::newest(const std::string& name) const {
 Status CursorStore::check_room(const std::string& name) const {
   if (newest(name)) return {};
   size_t count = stored_.size();
-  for (const Places* places : {&waiting_, &writing_})
-    for (const auto& each : *places)
-      if (!stored_.contains(each.first)) ++count;
+  for (const auto& [made, place] : writing_)
+    if (!stored_.contains(made)) ++count;
+  for (const auto& [made, place] : waiting_)
+    if (!stored_.contains(made) && !writing_.contains(made)) ++count;
   if (count < cursors_max_) return {};
   return fail(ErrorCode::TooLarge, "{} cursors are allowed; remove one that is not used any more",
               cursors_max_);
