@@ -59,10 +59,9 @@ class DaemonRun {
       throw std::runtime_error(fmt::format("wiremilld ended with exit code {}", code));
     std::ifstream file(log_path_);
     const std::string text{std::istreambuf_iterator<char>(file), {}};
-    constexpr std::string_view kWords = "stopped: ";
-    const size_t at = text.rfind(kWords);
-    if (at == text.npos) throw std::runtime_error("wiremilld does not say what it processed");
-    return std::stoull(text.substr(at + kWords.size()));
+    const size_t end = text.rfind(" read since the start");
+    if (end == text.npos) throw std::runtime_error("wiremilld does not say what it processed");
+    return std::stoull(text.substr(text.rfind("; ", end) + 2));
   }
 
   const std::string intake, replay;

@@ -342,8 +342,8 @@ class Daemon::Impl {
     for (const LineStage& stage : line_->stages())
       for (const auto& [name, count] : stage.stage->counters())
         log_info("stage {}: {} {}", stage.stage->name(), count, name);
-    log_info("stopped: {} processed, {} dropped, {} dead", counters.processed, counters.dropped,
-             counters.dead);
+    log_info("stopped: {} processed, {} dropped, {} dead; {} read since the start",
+             counters.processed, counters.dropped, counters.dead, counters.read);
   }
 
   const Config config_;
