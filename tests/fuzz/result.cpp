@@ -51,8 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   WM_INVARIANT(record.sequence() == 9 && record.header.epoch() == 3);
   if (record.damaged) {
     v1::Result placeholder;
-    WM_INVARIANT(
-        placeholder.ParseFromArray(record.result.data(), static_cast<int>(record.result.size())));
+    WM_INVARIANT(placeholder.ParseFromString(*record.result));
     WM_INVARIANT(placeholder.failure().code() == "LOG_DAMAGED");
     expect_json(placeholder, false);
   }
