@@ -104,7 +104,7 @@ class RetentionTest(EndToEndTest):
     def test_both_logs_let_go_of_what_is_old(self):
         daemon = self.daemon({"stages": [{"name": "probe", "plugin": PROBE}],
                               "storage": {"segment_bytes": "1MiB", "result_bytes_max": "2MiB"}})
-        count = 70_000  # the intake's own recovery needs the last 65,536 records
+        count = 85_000  # a segment and more past the 65,536 records of the intake's own recovery
         self.intake(daemon).push([document(id=f"{i}", body=f"body {i}") for i in range(count)])
         logs = wait_until(lambda: (found := daemon.api("/api/status")["logs"])
                           and found["result"]["first"] > 1 and found["intake"]["first"] > 1
