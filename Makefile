@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= 2
 BIN := build/release/bin
 
-.PHONY: help packages build demo test sanitize bench format clean
+.PHONY: help packages build demo test torture sanitize fuzz bench format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,10 @@ demo: build ## Start the daemon, push the sample articles, show the results, sto
 test: build ## Run every test that belongs in CI
 	@ctest --test-dir build/release --output-on-failure -j $(JOBS)
 
+torture: build ## Kill it, fill its disk, turn its clock: hours; SHORT=1 is what CI runs
+	@PYTHONPATH=build/release/python PYTHONDONTWRITEBYTECODE=1 \
+	  /usr/bin/python3 tests/fault/torture.py build/release $(if $(SHORT),--short)
+
 sanitize: packages ## Run the tests under ASan+UBSan, and those of threads under TSan
 	@cmake --preset asan --log-level=WARNING
 	@cmake --build --preset asan -j $(JOBS)
@@ -30,6 +34,13 @@ sanitize: packages ## Run the tests under ASan+UBSan, and those of threads under
 	@cmake --build --preset tsan -j $(JOBS) --target thread_tests
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1" \
 	  ctest --test-dir build/tsan --output-on-failure -j $(JOBS) -L threads
+
+FUZZ_SECONDS ?= $(if $(SHORT),20,3600)
+fuzz: packages ## Fuzz each parser for an hour (FUZZ_SECONDS=3600); SHORT=1: 20 seconds
+	@cmake --preset fuzz --log-level=WARNING
+	@cmake --build --preset fuzz -j $(JOBS) --target fuzz_targets
+	@tests/fuzz/run.py build/fuzz/fuzz build/fuzz-corpus --jobs $(JOBS) --seconds $(FUZZ_SECONDS) \
+	  $(if $(SHORT),,--merge)
 
 bench: build ## Measure throughput beside raw ZeroMQ and print the table; SHORT=1 only tries it
 	@$(BIN)/throughput $(if $(SHORT),--short) --articles tests/data/articles

@@ -35,10 +35,15 @@ std::string put_request(uint64_t number) {
 
 class Client {
  public:
-  Client(const std::string& endpoint, std::string name, std::span<const std::string> documents)
-      : name_(std::move(name)), documents_(documents), socket_(context_, zmq::socket_type::dealer) {
+  Client(const std::string& endpoint, std::string name, std::span<const std::string> documents,
+         uint64_t session)
+      : name_(std::move(name)),
+        session_(session),
+        documents_(documents),
+        socket_(context_, zmq::socket_type::dealer) {
     socket_.set(zmq::sockopt::linger, 0);
     socket_.set(zmq::sockopt::sndhwm, static_cast<int>(kWindow));
+    socket_.set(zmq::sockopt::reconnect_ivl, 2);  // milliseconds; a start is measured by it
     socket_.connect(endpoint);
     for (size_t i = 1; i <= documents.size(); ++i) requests_.push_back(put_request(i));
   }
@@ -46,7 +51,7 @@ class Client {
   void greet() {
     v1::IntakeRequest request;
     request.mutable_hello()->set_client(name_);
-    request.mutable_hello()->set_session(1);
+    request.mutable_hello()->set_session(session_);
     const std::string hello = request.SerializeAsString();
     send({kMagic, hello}, zmq::send_flags::none);
     wait(ZMQ_POLLIN);
@@ -105,6 +110,7 @@ class Client {
   }
 
   const std::string name_;
+  const uint64_t session_;
   const std::span<const std::string> documents_;
   std::vector<std::string> requests_;
   zmq::context_t context_;
@@ -115,7 +121,8 @@ class Client {
 
 }  // namespace
 
-double push_documents(const std::string& endpoint, std::span<const std::string> documents) {
+double push_documents(const std::string& endpoint, std::span<const std::string> documents,
+                      uint64_t session) {
   const size_t share = documents.size() / kClients;
   Clock::time_point began;
   std::barrier greeted(kClients, [&]() noexcept { began = Clock::now(); });
@@ -124,7 +131,8 @@ double push_documents(const std::string& endpoint, std::span<const std::string> 
   for (size_t i = 0; i < kClients; ++i)
     threads.emplace_back([&, i] {
       try {
-        Client client(endpoint, "bench-" + std::to_string(i), documents.subspan(i * share, share));
+        Client client(endpoint, "bench-" + std::to_string(i), documents.subspan(i * share, share),
+                      session);
         try {
           client.greet();
         } catch (...) {
@@ -143,6 +151,8 @@ double push_documents(const std::string& endpoint, std::span<const std::string> 
     if (failure) std::rethrow_exception(failure);
   return seconds.count();
 }
+
+void greet(const std::string& endpoint) { Client(endpoint, "bench-greeting", {}, 1).greet(); }
 
 void serve_raw(const std::string& endpoint) {
   zmq::context_t context;

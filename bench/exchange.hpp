@@ -4,6 +4,7 @@
 // document and keeps it until it is answered, which would be measured, too.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -17,7 +18,12 @@ inline constexpr size_t kDocumentsPerAck = 32;  // of the bare server
 // when all are acknowledged, with the seconds from the first send on. `documents.size()` is a
 // multiple of kClients * kDocumentsPerAck. Throws std::runtime_error where the server refuses one,
 // or says nothing for a minute.
-double push_documents(const std::string& endpoint, std::span<const std::string> documents);
+// `session`: another one each time for the same server, since its numbers begin with 1.
+double push_documents(const std::string& endpoint, std::span<const std::string> documents,
+                      uint64_t session = 1);
+
+// Says HELLO and returns when WELCOME came, however long the server takes to start (a minute at most).
+void greet(const std::string& endpoint);
 
 // A ROUTER that reads whole messages, drops them, and answers each kDocumentsPerAck of a client
 // with an acknowledgement. Never returns.

@@ -24,6 +24,19 @@ std::string free_endpoint() {
   return socket.get(zmq::sockopt::last_endpoint);
 }
 
+std::string program(const std::string& name) {
+  return std::filesystem::read_symlink("/proc/self/exe").replace_filename(name).string();
+}
+
+Scratch::Scratch(const std::string& parent) : path_(parent + "/bench-XXXXXX") {
+  if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot make " + path_);
+}
+
+Scratch::~Scratch() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
 double own_cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -79,8 +92,8 @@ CpuSeconds ServerProcess::thread_cpu_seconds() const {
   return threads;
 }
 
-int ServerProcess::stop() {
-  ::kill(pid_, SIGTERM);
+int ServerProcess::stop(int signal) {
+  ::kill(pid_, signal);
   int status = 0;
   ::waitpid(pid_, &status, 0);
   pid_ = -1;

@@ -25,10 +25,10 @@
 #include <numeric>
 #include <stdexcept>
 #include <thread>
-#include <wiremill/client.hpp>
 
 #include "bench/documents.hpp"
 #include "bench/exchange.hpp"
+#include "bench/results.hpp"
 #include "bench/server_process.hpp"
 #include "bench/stage_times.hpp"
 #include "daemon/log/file.hpp"
@@ -62,50 +62,6 @@ double quantile(std::vector<double> values, double share) {
 
 void progress(const std::string& what) {
   if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r\x1b[K%s", what.c_str());
-}
-
-// A folder on the disk under measurement, gone with the object.
-class Scratch {
- public:
-  explicit Scratch(const std::string& parent) : path_(parent + "/throughput-XXXXXX") {
-    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot make " + path_);
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-std::string program(const char* name) {
-  return std::filesystem::read_symlink("/proc/self/exe").replace_filename(name).string();
-}
-
-// Reads results from `sequence` on until `last`, which must all be there, and answers how many.
-size_t read_results(const std::string& endpoint, uint64_t sequence, uint64_t last) {
-  ReplayClientOptions options;
-  options.endpoint = endpoint;
-  options.from = ReplayClientOptions::From::Sequence;
-  options.sequence = sequence;
-  std::string error;
-  const auto client = ReplayClient::connect(options, error);
-  if (!client) throw std::runtime_error(error);
-  size_t count = 0;
-  for (ReplayEvent event; event.sequence < last;) {
-    if (!client->poll(std::chrono::minutes(5), event)) throw std::runtime_error("no results come");
-    if (event.kind == ReplayEvent::Kind::Head) event.sequence = 0;
-    if (event.kind != ReplayEvent::Kind::Result) continue;
-    if (event.sequence != sequence + count || event.status != ReplayEvent::Status::Processed)
-      throw std::runtime_error(fmt::format("result {} is missing or not PROCESSED: {} came",
-                                           sequence + count, event.sequence));
-    ++count;
-  }
-  return count;
 }
 
 Figures measure_raw(const Options& options, const std::string& folder, Documents documents) {

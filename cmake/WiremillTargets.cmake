@@ -16,8 +16,8 @@ endif()
 function(wiremill_add_library NAME)
   cmake_parse_arguments(PARSE_ARGV 1 ROOM "" "" "SOURCES;LIBRARIES")
   add_library(${NAME} STATIC ${ROOM_SOURCES})
-  target_link_libraries(${NAME} PUBLIC ${ROOM_LIBRARIES} PRIVATE wiremill_options)
-  target_include_directories(${NAME} PUBLIC "${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${NAME} PUBLIC ${ROOM_LIBRARIES} PRIVATE $<BUILD_INTERFACE:wiremill_options>)
+  target_include_directories(${NAME} PUBLIC "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>")
 endfunction()
 
 # Builds the tests labelled `threads`: those that ThreadSanitizer runs.

@@ -1,3 +1,27 @@
 # find_package(wiremill): the target wiremill::sdk and the function wiremill_add_plugin.
+# find_package(wiremill COMPONENTS client): the target wiremill::client too, which takes ZeroMQ and
+# protobuf (libzmq3-dev, libprotobuf-dev, pkg-config); plugins need neither.
 include("${CMAKE_CURRENT_LIST_DIR}/wiremillSdkTargets.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/WiremillSdk.cmake")
+foreach(COMPONENT ${wiremill_FIND_COMPONENTS})
+  if(COMPONENT STREQUAL "client")
+    include(CMakeFindDependencyMacro)
+    find_dependency(Threads)
+    find_dependency(Protobuf)
+    find_dependency(PkgConfig)
+    pkg_check_modules(ZeroMQ QUIET IMPORTED_TARGET libzmq)
+    if(ZeroMQ_FOUND)
+      include("${CMAKE_CURRENT_LIST_DIR}/wiremillClientTargets.cmake")
+      set(wiremill_client_FOUND TRUE)
+    else()
+      set(wiremill_NOT_FOUND_MESSAGE "wiremill's client needs libzmq (libzmq3-dev)")
+    endif()
+  endif()
+  if(NOT COMPONENT STREQUAL "sdk" AND NOT wiremill_${COMPONENT}_FOUND AND
+     wiremill_FIND_REQUIRED_${COMPONENT})
+    set(wiremill_FOUND FALSE)
+    if(NOT wiremill_NOT_FOUND_MESSAGE)
+      set(wiremill_NOT_FOUND_MESSAGE "wiremill has no component ${COMPONENT}: sdk and client")
+    endif()
+  endif()
+endforeach()

@@ -36,7 +36,7 @@ class ReplayClient::Impl {
 
   bool poll(milliseconds timeout, ReplayEvent& event);
   bool done() const { return done_; }
-  ReplayClient::Place position() const { return {epoch_, next_ - 1}; }
+  ReplayClient::Place position() const { return place_; }
   void commit(ReplayClient::Place place) {
     to_commit_ = place;
     send_commit();
@@ -48,7 +48,7 @@ class ReplayClient::Impl {
   void fetch();
   void grant();
   void send_commit();
-  void reach(uint64_t next, uint64_t epoch);
+  void reach(ReplayClient::Place place);
   bool handle(std::vector<zmq::message_t>& frames, ReplayEvent& event);
 
   const ReplayClientOptions options_;
@@ -59,8 +59,8 @@ class ReplayClient::Impl {
   bool placed_ = false;  // next_ is known
   uint64_t next_ = 1;
   uint64_t stream_ = 0;
-  uint32_t consumed_ = 0;  // results since credit was last granted
-  uint64_t epoch_ = 0;     // of what was seen last
+  uint32_t consumed_ = 0;      // results since credit was last granted
+  ReplayClient::Place place_;  // as far as the events went
   bool was_at_head_ = false;
   std::optional<ReplayClient::Place> to_commit_, committing_;  // not yet sent; not yet answered
 };
@@ -101,7 +101,7 @@ void ReplayClient::Impl::fetch() {
   v1::Fetch* fetch = request.mutable_fetch();
   if (placed_) {
     fetch->set_sequence(next_);
-    fetch->set_epoch(epoch_);
+    if (next_ == place_.sequence + 1) fetch->set_epoch(place_.epoch);
   } else if (options_.from == From::Time) {
     fetch->set_time_us(options_.time_us);
   } else if (options_.from == From::Cursor) {
@@ -139,9 +139,9 @@ void ReplayClient::Impl::send_commit() {
   if (send(request)) committing_ = std::exchange(to_commit_, std::nullopt);
 }
 
-void ReplayClient::Impl::reach(uint64_t next, uint64_t epoch) {
-  next_ = std::max(next_, next);
-  epoch_ = epoch;
+void ReplayClient::Impl::reach(ReplayClient::Place place) {
+  next_ = std::max(next_, place.sequence + 1);
+  place_ = place;
   placed_ = true;
 }
 
@@ -177,13 +177,13 @@ bool ReplayClient::Impl::handle(std::vector<zmq::message_t>& frames, ReplayEvent
       event.status = static_cast<ReplayEvent::Status>(header.status());
       event.topic = std::move(*reply.mutable_item()->mutable_topic());
       event.result = frames[2].to_string();
-      reach(event.sequence + 1, event.epoch);
+      reach({event.epoch, event.sequence});
       was_at_head_ = false;
       return true;
     }
     case v1::ReplayReply::kHead:
       // Said again with every heartbeat; reported where the stream newly arrived there.
-      reach(reply.head().sequence() + 1, reply.head().epoch());
+      reach({reply.head().epoch(), reply.head().sequence()});
       if (std::exchange(was_at_head_, true)) return false;
       event.kind = ReplayEvent::Kind::Head;
       event.sequence = reply.head().sequence();
@@ -191,21 +191,21 @@ bool ReplayClient::Impl::handle(std::vector<zmq::message_t>& frames, ReplayEvent
       done_ = !options_.follow;
       return true;
     case v1::ReplayReply::kProgress:
-      reach(reply.progress().sequence() + 1, reply.progress().epoch());
+      reach({reply.progress().epoch(), reply.progress().sequence()});
       return false;
     case v1::ReplayReply::kLagged:
       event.kind = ReplayEvent::Kind::Lagged;
       event.lagged_from = reply.lagged().from();
       event.lagged_to = reply.lagged().to();
       event.epoch = reply.lagged().epoch();
-      reach(event.lagged_to + 1, event.epoch);
+      reach({event.epoch, event.lagged_to});
       return true;
     case v1::ReplayReply::kRewound:
       event.kind = ReplayEvent::Kind::Rewound;
       event.sequence = reply.rewound().sequence();
       event.epoch = reply.rewound().epoch();
       next_ = event.sequence;
-      reach(next_, event.epoch);
+      reach({event.epoch, event.sequence - 1});
       return true;
     case v1::ReplayReply::kError:
       event.kind = ReplayEvent::Kind::Error;

@@ -180,8 +180,8 @@ Status CursorStore::check_room(const std::string& name) const {
   if (newest(name)) return {};
   size_t count = stored_.size();
   for (const Places* places : {&waiting_, &writing_})
-    count += std::count_if(places->begin(), places->end(),
-                           [&](const auto& each) { return !stored_.contains(each.first); });
+    for (const auto& each : *places)
+      if (!stored_.contains(each.first)) ++count;
   if (count < cursors_max_) return {};
   return fail(ErrorCode::TooLarge, "{} cursors are allowed; remove one that is not used any more",
               cursors_max_);

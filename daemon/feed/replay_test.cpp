@@ -298,6 +298,18 @@ TEST_F(ReplayTest, AStreamWhoseFilterLetsNothingPassMovesItsCursorAndNeedsNoCred
   EXPECT_EQ(next(*connect(at_cursor("french"))).kind, Kind::Head);
 }
 
+TEST_F(ReplayTest, AFutureSequenceIsWaitedForOverARestart) {
+  start();
+  append(1, 100);
+  const auto future = client(From::Sequence, true, 150);
+  EXPECT_EQ(next(*future).kind, Kind::Head);
+  EXPECT_EQ(future->position(), (Place{1, 100}));
+  stop();
+  start();
+  append(101, 160);
+  expect_results(*future, 150, 160);
+}
+
 // Before its end, too: a stream that waits tells with each heartbeat how far it has come.
 TEST_F(ReplayTest, AStreamOnItsWayTellsItsProgress) {
   start();

@@ -15,6 +15,8 @@
 namespace wiremill {
 namespace {
 
+constexpr std::string_view kProtobuf = "application/x-protobuf";
+
 // "Text/HTML; charset=utf-8" to "text/html".
 std::string essence(std::string_view content_type) {
   content_type = content_type.substr(0, content_type.find(';'));
@@ -38,9 +40,10 @@ std::string_view bytes_of(const Hash128* hashes, size_t count) {
 }  // namespace
 
 DocumentFormat document_format(std::string_view content_type) {
+  if (content_type == kProtobuf) return DocumentFormat::Protobuf;
   const std::string type = essence(content_type);
   if (type == "application/json" || type == "json") return DocumentFormat::Json;
-  if (type == "application/x-protobuf") return DocumentFormat::Protobuf;
+  if (type == kProtobuf) return DocumentFormat::Protobuf;
   return DocumentFormat::Unknown;
 }
 

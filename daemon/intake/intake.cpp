@@ -131,7 +131,6 @@ class Intake::Impl {
   Answers answers_;
   uint64_t durable_;
   uint64_t recorded_;  // handed to the ledger
-  bool log_failed_ = false;
   std::vector<Session> forgotten_;  // to be removed from the ledger
   struct Retry {
     uint64_t sequence;
@@ -417,7 +416,7 @@ bool Intake::Impl::answer_durable() {
 
 void Intake::Impl::tick() {
   const std::optional<Error> failure = acceptor_.look();
-  if (failure && !std::exchange(log_failed_, true)) {
+  if (failure) {  // also what was refused since the last tick waits for a log that stands still
     answer_durable();
     answers_.refuse_all(acceptor_.retryable(v1::Nack::READ_ONLY, failure->message));
     for (const Retry& retry : retries_) retry.done(tl::unexpected<Error>(*failure));

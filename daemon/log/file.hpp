@@ -28,6 +28,8 @@ class File {
   virtual Status sync() = 0;
   // Reserves space for `size` bytes and makes the file that long. Errors: Io.
   virtual Status allocate(int64_t size) = 0;
+  // Overwrites [begin, end) with zeros, past the page cache where the file system can. Errors: Io.
+  virtual Status zero(int64_t begin, int64_t end);
   virtual Status truncate(int64_t size) = 0;
   virtual Result<int64_t> size() const = 0;
   // The bytes need not stay in the page cache. A hint.

@@ -31,14 +31,14 @@
 namespace wiremill {
 namespace {
 
+constexpr int64_t kPageBytes = 4096;
 constexpr size_t kKeptBytesMax = 16 << 20;  // of the buffer, from one group to the next
 
 }  // namespace
 
 GroupWriter::GroupWriter(FileSystem& files, const LogOptions& options, Catalog& catalog,
                          GroupWriterStart start)
-    : files_(files),
-      options_(options),
+    : options_(options),
       catalog_(catalog),
       epoch_(start.epoch),
       maker_(files, options.directory, options.segment_bytes),
@@ -68,7 +68,7 @@ Status GroupWriter::put(std::span<const std::string> payloads, int64_t bytes) {
                payloads, bytes_);
   spoilt_ = true;  // until it is kept
   fail_point("log.append.before_write");
-  WM_TRY(file_->write_at(end_, bytes_));
+  WM_TRY(write());
   fail_point("log.append.after_write");
   put_end_ = end_ + bytes;
   put_next_ = next_ + payloads.size();
@@ -114,7 +114,16 @@ void GroupWriter::vouch() {
                 .count = 0},
                {}, bytes_);
   vouched_ = end_;
-  if (!file_->write_at(end_, bytes_)) spoilt_ = true;
+  if (!write()) spoilt_ = true;
+}
+
+// Writes up to the end of the page. There are zeros already, but the zeroed file is not in the page
+// cache, and for a part of a page the kernel would have to read the rest first.
+Status GroupWriter::write() {
+  const int64_t end = end_ + static_cast<int64_t>(bytes_.size());
+  const int64_t page_end = (end + kPageBytes - 1) / kPageBytes * kPageBytes;
+  bytes_.resize(static_cast<size_t>(std::max(end, std::min(page_end, capacity_)) - end_), '\0');
+  return file_->write_at(end_, bytes_);
 }
 
 // Goes over to a new segment. The old one is synced whole and ends with its last group.

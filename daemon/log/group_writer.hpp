@@ -62,8 +62,8 @@ class GroupWriter {
 
  private:
   Status roll(uint64_t first, int64_t bytes);
+  Status write();
 
-  FileSystem& files_;
   const LogOptions& options_;
   Catalog& catalog_;
   const uint64_t epoch_;

@@ -159,7 +159,7 @@ class Inspection {
   Result<Promise> find_promise(const File& file, const SegmentHeader& header, int64_t size,
                                const std::optional<LogMark>& mark) {
     Promise found{.synced = kSegmentHeaderBytes, .next = header.first};
-    if (mark && mark->clean && mark->segment == header.first) found.synced = mark->end;
+    if (mark && mark->segment == header.first) found.synced = mark->end;
     SegmentWalker walker(file, header.salt);
     walker.seek(kSegmentHeaderBytes, header.first);
     for (;;) {

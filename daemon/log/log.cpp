@@ -76,6 +76,7 @@ class Log::Impl {
                   payload.size(), kRecordBytesMax);
     const int64_t bytes = record_bytes(payload.size());
     uint64_t sequence = 0;
+    bool wake = false;
     {
       const MutexLock lock(mutex_);
       if (!health_ && health_.error().code != ErrorCode::NoSpace)
@@ -86,8 +87,9 @@ class Log::Impl {
       queue_.push_back(std::move(payload));
       queued_bytes_ += bytes;
       sequence = next_++;
+      wake = std::exchange(writer_waits_, false);
     }
-    work_.notify_one();
+    if (wake) work_.notify_one();
     return sequence;
   }
 
@@ -196,6 +198,7 @@ class Log::Impl {
     const MutexLock lock(mutex_);
     while (queue_.empty()) {
       if (stopping_) return false;
+      writer_waits_ = true;
       if (!health_ || options_.durability != Durability::Interval || !writer_.unsynced())
         work_.wait(mutex_);
       else if (!work_.wait_for(mutex_, next_sync_ - Clock::now()) || sync_due())
@@ -238,11 +241,8 @@ class Log::Impl {
   Status write_group(std::span<const std::string> payloads, int64_t bytes) {
     bool again = false, spoilt = false;
     for (;;) {
-      Status written = try_group(payloads, bytes);
-      if (written) {
-        if (spoilt) count_rewritten();
-        return {};
-      }
+      Status written = try_group(payloads, bytes, spoilt);
+      if (written) return {};
       spoilt |= writer_.spoilt();
       const Error& error = written.error();
       if (writer_.lost()) return written;
@@ -257,18 +257,18 @@ class Log::Impl {
     }
   }
 
-  Status try_group(std::span<const std::string> payloads, int64_t bytes) {
+  Status try_group(std::span<const std::string> payloads, int64_t bytes, bool rewritten) {
     const bool sync_before = options_.durability == Durability::Always;
     WM_TRY(writer_.put(payloads, bytes));
     if (sync_before && !mutant("publish_before_sync")) WM_TRY(writer_.sync());
     if (!writer_.unsynced())
       next_sync_ = Clock::now() + std::chrono::milliseconds(options_.sync_interval_ms);
-    publish(writer_.keep(), bytes - kGroupHeaderBytes);
+    publish(writer_.keep(), bytes - kGroupHeaderBytes, rewritten);
     if (sync_before && mutant("publish_before_sync")) WM_TRY(writer_.sync());
     return {};
   }
 
-  void publish(IndexEntry group, int64_t payload_bytes) WM_EXCLUDES(mutex_) {
+  void publish(IndexEntry group, int64_t payload_bytes, bool rewritten) WM_EXCLUDES(mutex_) {
     const uint64_t durable = writer_.next() - 1;
     catalog_.publish(group, durable, writer_.end());
     bool had_no_space = false;
@@ -277,17 +277,13 @@ class Log::Impl {
       durable_.store(durable, std::memory_order_release);
       queued_bytes_ -= payload_bytes;
       ++groups_;
+      rewritten_groups_ += rewritten ? 1 : 0;
       had_no_space = !health_;
       health_ = {};
     }
     if (had_no_space) log_info("there is space again for the log in {}", options_.directory);
     published_.notify_all();
     tell(durable);
-  }
-
-  void count_rewritten() WM_EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    ++rewritten_groups_;
   }
 
   void tell(uint64_t durable) WM_EXCLUDES(listener_mutex_) {
@@ -344,6 +340,7 @@ class Log::Impl {
   uint64_t next_ WM_GUARDED_BY(mutex_);
   Status health_ WM_GUARDED_BY(mutex_);
   bool stopping_ WM_GUARDED_BY(mutex_) = false;
+  bool writer_waits_ WM_GUARDED_BY(mutex_) = false;  // for work
   uint64_t groups_ WM_GUARDED_BY(mutex_) = 0;
   uint64_t rewritten_groups_ WM_GUARDED_BY(mutex_) = 0;
 

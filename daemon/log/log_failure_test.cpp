@@ -197,9 +197,15 @@ TEST_F(LogFailure, EndsOnAFullDiskWithoutWaiting) {
     EXPECT_EQ(log->flush().error().code, ErrorCode::NoSpace);
   }
   files_.set_gate({});
+  // What the full disk took of the second group may be all of it, and then counts, or a part, and
+  // then is cut.
   const auto log = open();
-  EXPECT_EQ(log->durable(), 1U);
   EXPECT_EQ(log->statistics().damaged_records, 0U);
+  const auto records = read_all(*log);
+  ASSERT_GE(records.size(), 1U);
+  ASSERT_LE(records.size(), 2U);
+  EXPECT_EQ(records.front().payload, "kept");
+  EXPECT_EQ(records.back().payload, records.size() == 1 ? "kept" : "never acknowledged");
 }
 
 TEST_F(LogFailure, MakesTheNextSegmentWhenThePreparedOneFailed) {
@@ -209,9 +215,11 @@ TEST_F(LogFailure, MakesTheNextSegmentWhenThePreparedOneFailed) {
     return kind == Kind::Resize && path.ends_with("next.tmp") && refused++ == 0 ? no_space()
                                                                                 : Status{};
   });
-  for (int i = 0; i < 40; ++i) append(*log, std::string(1000, 'x'));
+  for (uint64_t i = 1; i <= 40; ++i) {
+    ASSERT_TRUE(log->append(std::string(1000, 'x')));
+    wait_until([&] { return log->durable() == i; });
+  }
   EXPECT_GT(refused, 2);
-  EXPECT_EQ(log->durable(), 40U);
 }
 
 // Every image of a run whose writes, syncs and segments fail now and then holds what was
@@ -225,12 +233,13 @@ TEST_F(LogFailure, LosesNothingToAPowerCutWhileGroupsAreWrittenAgain) {
     uint64_t rewritten = 0;
     {
       const auto log = Log::open(options_on(files)).value();
-      std::mt19937 dice(static_cast<unsigned>(random()));
+      const uint64_t seed = random();
+      std::atomic<uint64_t> calls = 0;
       std::atomic<bool> quiet = false;
       files.set_gate([&](Kind kind, const std::string&) -> Status {
         // The maker's own thread is left in peace, and the second write of a group.
         if (kind == Kind::Resize || kind == Kind::Open || kind == Kind::Remove) return {};
-        if (dice() % 25 != 0 || quiet.exchange(true)) return {};
+        if (std::mt19937_64(seed + calls++)() % 25 != 0 || quiet.exchange(true)) return {};
         return io_error();
       });
       log->on_durable([&](uint64_t durable) {

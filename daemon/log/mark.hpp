@@ -17,8 +17,8 @@ struct LogMark {
   bool always = false;  // written under Durability::Always
   uint64_t epoch = 1;
   uint64_t next = 1;         // every sequence below this one was given out
-  uint64_t segment = 0;      // clean: first sequence of the newest segment …
-  int64_t end = 0;           // … and where its synced records end
+  uint64_t segment = 0;      // first sequence of the newest segment when this was written …
+  int64_t end = 0;           // … and where its records ended, all synced; 0 and 0: not known
   uint64_t epoch_first = 1;  // the first sequence given out in this epoch; 1 where it is not known
 };
 

@@ -294,7 +294,13 @@ void MemoryFileSystem::Disk::sync_by_chance(Node& node, std::mt19937_64& random)
   for (const Operation* change : node.unsynced)
     sectors += sectors_of(change->at, change->bytes.size());
   enum { kNothing, kEverything, kBeginning, kEnd, kSeldom, kHalf, kMostly, kWays };
-  const auto way = random() % kWays;
+  auto way = random() % kWays;
+  const bool appended =
+      std::all_of(node.unsynced.begin(), node.unsynced.end(), [&](const Operation* change) {
+        return change->change == Change::Write &&
+               static_cast<size_t>(change->at) >= node.synced.size();
+      });
+  if (appended && way > kBeginning) way = kBeginning;
   const size_t border = sectors == 0 ? 0 : random() % (sectors + 1);
   size_t sector = 0;
   const auto keeps = [&](size_t index) {

@@ -5,6 +5,8 @@
 // What the model assumes of the disk and the kernel:
 // - What was synced stays. Of every later write to a file, all is lost, all is kept, a beginning or an
 //   end of it is kept to a sector of 512 bytes, or each sector by chance; a sector is never half old.
+// - Of bytes that make a file longer, and were not reserved before, a beginning is kept: file systems
+//   write the new size after the bytes (ext4 with data=ordered, XFS). Logs reserve their space.
 // - Of a directory's changes since its last sync, a random number of the first ones is kept (a journal
 //   keeps their order); directories know nothing of each other, and syncing a file does not sync its
 //   name. Directories themselves are always there: a missing sync of a parent is not seen.

@@ -111,8 +111,8 @@ Result<LogStart> open_directory(FileSystem& files, const LogOptions& options) {
                      .always = options.durability == Durability::Always,
                      .epoch = newest.epoch,
                      .next = newest.next,
-                     .segment = 0,
-                     .end = 0,
+                     .segment = newest.file ? newest.header.first : 0,
+                     .end = newest.end,
                      .epoch_first = start.epoch_first}));
   return start;
 }

@@ -15,7 +15,8 @@
 //     | group A   | group B    | group C .. bad | zeros
 //       synced 4096  synced 9000  synced 9900       C is cut; a bad A or B is damage
 //
-// After a clean end MARK holds the end of the file as synced, so a bad last group is damage, too.
+// MARK holds the end of the file as synced when the log was opened, and after a clean end as it was
+// closed, so a bad last group below it is damage, too.
 // A writer that runs out of work says the same by an empty group behind the last one: the file ends
 // there, and the group whose bytes are to replace it counts only from its own header on. Behind a
 // promise made later an empty group is no end: an older program left it standing and wrote on.
@@ -56,9 +57,10 @@ Result<Survey> survey(const File& file, const SegmentHeader& header, int64_t siz
     if (entry->kind == Kind::Record)
       result.next = std::max(result.next, entry->record.sequence + 1);
     if (entry->kind != Kind::Group) continue;
-    if (!ignore_promises) result.synced = std::max(result.synced, entry->group.synced_before);
     result.epoch = std::max(result.epoch, entry->group.epoch);
     result.next = std::max(result.next, entry->group.first + entry->group.count);
+    if (ignore_promises || (mutant("skip_sync_bookkeeping") && entry->group.count == 0)) continue;
+    result.synced = std::max(result.synced, entry->group.synced_before);
   }
 }
 
@@ -117,10 +119,10 @@ class Judge {
 
   // It stays as it is, and goes on vouching.
   void end_at_empty_group(const SegmentEntry& entry) {
+    if (mutant("skip_sync_bookkeeping")) return cut(group_begin_);
     miss_up_to(entry.group.first);
     into_.end = entry.begin;
     into_.vouched_end = entry.end;
-    if (mutant("skip_sync_bookkeeping")) cut(group_begin_);
   }
 
   void pass(uint64_t sequence) {
@@ -184,7 +186,7 @@ Result<int64_t> clear_tail(File& file, int64_t begin, int64_t size) {
         (block->front() == '\0' && block->substr(1) == block->substr(0, block->size() - 1)))
       continue;
     const int64_t end = at + static_cast<int64_t>(block->find_last_not_of('\0')) + 1;
-    WM_TRY(write_zeros(file, at, end));
+    WM_TRY(file.zero(at, end));
     cleared = end - begin;
   }
   return cleared;
@@ -221,7 +223,7 @@ Result<std::optional<RecoveredSegment>> recover_segment(FileSystem& files, const
   auto found = survey(*result.file, result.header, *size);
   if (!found) return tl::unexpected(found.error());
   const bool clean = mark && mark->clean && mark->segment == first;
-  if (clean) found->synced = std::max(found->synced, mark->end);
+  if (mark && mark->segment == first) found->synced = std::max(found->synced, mark->end);
   result.epoch = found->epoch;
   WM_TRY(Judge(*found, mark ? mark->next : 1, result).walk(*size));
 

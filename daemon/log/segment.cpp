@@ -169,20 +169,9 @@ Result<std::unique_ptr<File>> make_zeroed_file(FileSystem& files, const std::str
   auto file = files.open(path, OpenMode::Create);
   if (!file) return file;
   WM_TRY((*file)->allocate(bytes));
-  WM_TRY(write_zeros(**file, 0, bytes));
+  WM_TRY((*file)->zero(0, bytes));
   WM_TRY((*file)->sync());
   return file;
-}
-
-Status write_zeros(File& file, int64_t begin, int64_t end) {
-  constexpr int64_t kStepBytes = 1 << 20;
-  const std::string zeros(static_cast<size_t>(std::clamp(end - begin, int64_t{0}, kStepBytes)),
-                          '\0');
-  for (int64_t at = begin; at < end; at += kStepBytes) {
-    const auto step = static_cast<size_t>(std::min(kStepBytes, end - at));
-    WM_TRY(file.write_at(at, std::string_view(zeros).substr(0, step)));
-  }
-  return {};
 }
 
 uint64_t random_salt() {

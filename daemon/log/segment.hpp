@@ -75,8 +75,6 @@ inline constexpr uint32_t kGroupMagic = 0x50524757;  // "WGRP"
 // no metadata and fdatasync has only data to write.
 Result<std::unique_ptr<File>> make_zeroed_file(FileSystem& files, const std::string& path,
                                                int64_t bytes);
-// Overwrites [begin, end) with zeros; no sync.
-Status write_zeros(File& file, int64_t begin, int64_t end);
 
 uint64_t random_salt();
 

@@ -76,17 +76,18 @@ class DeadLetters::Impl {
   }
 
   void note(Flight& flight) {
-    const bool died = flight.result.status() == v1::Result::DEAD;
-    if (!died && flight.result.retries() == 0 && !is_due(flight)) return;
     const MutexLock lock(mutex_);
     if (flight.result.retries() != 0) remove(flight.result.retries(), flight);
-    if (died) {
+    if (flight.result.status() == v1::Result::DEAD) {
       const v1::DeadLetter stored = stored_form(flight);
       keep(flight.sequence(), stored);
       change(space_, flight.sequence(), stored.SerializeAsString(), flight);
       if (!flight.record.empty())
         change(records_space_, flight.sequence(), std::move(flight.record), flight);
     }
+    if (kept_.empty()) return;
+    if (Kept& oldest = kept_.begin()->second; oldest.accepted_at_us == 0)
+      oldest.accepted_at_us = flight.accepted_at_us;
     for (int removed = 0; removed < kRemovalsPerDocument && oldest_is_due(flight); ++removed)
       remove(kept_.begin()->first, flight);
   }
@@ -151,7 +152,9 @@ class DeadLetters::Impl {
 
  private:
   struct Kept {
-    int64_t accepted_at_us;  // at least that of the letter before: the intake's clock may jump back
+    // Never before that of the letter before. That of a damaged document is not known: 0, until a
+    // later one tells.
+    int64_t accepted_at_us;
     uint64_t bytes;
   };
 
@@ -194,10 +197,6 @@ class DeadLetters::Impl {
     flight.changes.push_back({space, std::move(key), !value, std::move(value).value_or("")});
   }
 
-  bool is_due(const Flight& flight) const {
-    const MutexLock lock(mutex_);
-    return oldest_is_due(flight);
-  }
   // The only clock is accepted_at: the same records give the same changes.
   bool oldest_is_due(const Flight& flight) const WM_REQUIRES(mutex_) {
     if (kept_.empty()) return false;

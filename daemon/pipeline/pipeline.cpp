@@ -25,11 +25,11 @@ class Pipeline::Impl {
         points_(count_points(line)),
         totals_(options.totals),
         topics_(std::move(topics)) {
+    const MutexLock lock(mutex_);
     counters_.processed = totals_.processed;
     counters_.dropped = totals_.dropped;
     counters_.dead = totals_.dead;
-    if (marker_ != nullptr)
-      suspects_.assign(marker_->suspects().begin(), marker_->suspects().end());
+    if (marker_ != nullptr) accuse(totals_.processed + totals_.dropped + totals_.dead);
     counters_.suspects = suspects_.size();
   }
   ~Impl() { stop(); }
@@ -86,6 +86,13 @@ class Pipeline::Impl {
     size_t documents;
     int64_t bytes;
   };
+
+  // Takes over the suspects that have no result yet: those above `last_result`.
+  void accuse(uint64_t last_result) WM_REQUIRES(mutex_) {
+    marker_->clear_up_to(last_result);
+    for (const Suspect& suspect : marker_->suspects())
+      if (suspect.sequence > last_result) suspects_.push_back(suspect);
+  }
 
   // One for each settle, and one for the emission.
   static size_t count_points(const Line& line) {

@@ -1,14 +1,19 @@
 #include "daemon/pipeline/pipeline.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <utility>
 
 #include "daemon/document/result_json.hpp"
+#include "daemon/pipeline/stage_marker.hpp"
 #include "daemon/pipeline/topics.hpp"
 #include "wiremill/v1/record.pb.h"
 
@@ -281,6 +286,50 @@ TEST(Pipeline, ARetryIsNoDuplicateOfItself) {
   EXPECT_EQ(answer(2), "NONE  1");
   EXPECT_EQ(answer(3), "NONE  3");
   EXPECT_EQ(answer(4), "EXACT a 0");
+}
+
+// A child dies in a stage as a worker would, with these documents.
+void die_in_stage(const std::string& path, uint64_t first, uint64_t last, bool alone) {
+  const pid_t child = fork();
+  if (child == 0) {
+    auto marker = StageMarker::open(path, 1);
+    if (!marker) _exit(1);
+    (*marker)->enter(0, "probe", first, last, alone);
+    std::exit(0);
+  }
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+}
+
+TEST(Pipeline, SuspectsRunAloneAndAreCondemnedForDeathsOfTheirOwn) {
+  const std::string path = testing::TempDir() + "pipeline_stages";
+  std::filesystem::remove(path);
+  die_in_stage(path, 3, 9, false);
+  for (int i = 0; i < 2; ++i) die_in_stage(path, 5, 5, true);
+  die_in_stage(path, 7, 7, true);
+  auto stage = probe_stage("probe");
+  stage.attempts_max = 2;
+  const auto line = build({stage});
+  PipelineOptions options;
+  options.threads = 3;
+  options.marker_path = path;
+  const std::vector<Submitted> documents(40, Submitted{"s", "alone?"});
+  const auto records = run(*line, documents, options);
+  for (size_t i = 0; i < records.size(); ++i) {
+    const v1::Result result = result_of(records[i]);
+    if (i + 1 == 5) {
+      EXPECT_EQ(result.status(), v1::Result::DEAD);
+      EXPECT_EQ(result.failure().stage(), "probe");
+      EXPECT_EQ(result.failure().code(), "CRASHED");
+      EXPECT_EQ(result.failure().attempts(), 2U);
+      EXPECT_NE(result.failure().message().find("exit()"), std::string::npos);
+      continue;
+    }
+    EXPECT_EQ(result.status(), v1::Result::PROCESSED);
+    if (i + 1 <= 9) {
+      EXPECT_NE(result.extensions(0).json().find("\"alone\":true"), std::string::npos) << i + 1;
+    }
+  }
+  EXPECT_TRUE((*StageMarker::open(path, 1))->suspects().empty()) << "all came through";
 }
 
 TEST(Pipeline, TopicsNameTheResultBefore) {

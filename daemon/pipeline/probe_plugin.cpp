@@ -51,6 +51,13 @@ struct Probe {
     output.byline("half an annotation");
     if (body.starts_with("die")) die(body);
     if (body.starts_with("slow")) usleep(200'000);
+    if (body == "alone?") {
+      const int others = inside++;
+      usleep(2000);
+      output.extension(others == 0 && inside == 1 ? R"({"alone":true})" : R"({"alone":false})");
+      --inside;
+      return {};
+    }
     if (body == "drop") return wiremill::Verdict::drop("ASKED", "the body says so");
     if (body == "bad") return wiremill::Verdict::bad_document("UNREADABLE", "the body says so");
     if (body == "throw") throw std::runtime_error("thrown in process");
@@ -70,6 +77,7 @@ struct Probe {
 
   wiremill::Verdict settle(const wiremill::Document& document, wiremill::Output& output,
                            wiremill::State& state) {
+    if (document.body() == "alone?") return {};
     const std::string key = "count/" + std::string(document.source());
     const int count = std::stoi(state.get(key).value_or("0")) + 1;
     state.put(key, std::to_string(count));
@@ -89,6 +97,7 @@ struct Probe {
 
   wiremill::Host host;
   mutable std::atomic<int> attempts{0};
+  mutable std::atomic<int> inside{0};
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <deque>
 #include <map>
+#include <tuple>
 
 #include "daemon/base/thread.hpp"
 #include "daemon/plugin/state_backend.hpp"
@@ -264,11 +265,20 @@ uint64_t StateStore::committed() const { return impl_->committed_; }
 uint64_t StateStore::bytes_since_checkpoint() const { return impl_->unflushed_bytes_; }
 
 Status StateStore::replay(std::vector<Change> changes, uint64_t sequence) {
+  // In order of keys, of which the last change counts: RocksDB takes them several times as fast.
+  std::ranges::stable_sort(changes, [](const Change& a, const Change& b) {
+    return std::tie(a.space, a.key) < std::tie(b.space, b.key);
+  });
   std::vector<StateChangeToApply> list;
   list.reserve(changes.size());
-  for (Change& change : changes)
-    list.push_back({change.space, std::move(change.key),
-                    std::make_shared<const std::optional<std::string>>(std::move(change.value))});
+  for (size_t i = 0; i < changes.size(); ++i) {
+    Change& change = changes[i];
+    const bool is_last = i + 1 == changes.size() || changes[i + 1].space != change.space ||
+                         changes[i + 1].key != change.key;
+    if (is_last)
+      list.push_back({change.space, std::move(change.key),
+                      std::make_shared<const std::optional<std::string>>(std::move(change.value))});
+  }
   return impl_->apply(list, sequence);
 }
 

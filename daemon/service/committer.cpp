@@ -15,7 +15,7 @@ namespace wiremill {
 namespace {
 
 // What recovery applies at most, beside what was committed while the last checkpoint was written.
-constexpr uint64_t kResultsPerCheckpoint = 50'000;
+constexpr uint64_t kResultsPerCheckpoint = 25'000;
 constexpr uint64_t kBytesPerCheckpoint = 64 << 20;
 constexpr std::chrono::seconds kRetryPeriod{1};
 
@@ -164,8 +164,8 @@ Status gather(v1::ResultRecord& record, uint64_t sequence, const StateStore& sta
 
 // Applies the changes recorded above the store's own checkpoint.
 Status recover_state(const Log& results, StateStore& state) {
-  constexpr size_t kRecordsPerStep = 256;
-  constexpr size_t kBytesPerStep = 8 << 20;
+  constexpr size_t kRecordsPerStep = 4096;
+  constexpr size_t kBytesPerStep = 32 << 20;
   const uint64_t durable = results.durable();
   log_info("state: applying the changes of results {} to {}", state.recovered_up_to() + 1, durable);
   const auto reader = results.reader(state.recovered_up_to() + 1);

@@ -96,12 +96,12 @@ TEST(Committer, WritesACheckpointBeforeRecoveryGetsLong) {
   Told committed;
   Committer committer(
       *state, [&](uint64_t sequence) { committed.tell(sequence); }, [](const Error&) {});
-  committer.durable(60'000);
-  committed.wait_for(60'000);
+  committer.durable(30'000);
+  committed.wait_for(30'000);
   ASSERT_TRUE(committer.run([]() -> Status { return {}; }));
-  state->write(0, "k", std::string(65 << 20, 'x'), 60'001);
-  committer.durable(60'001);
-  while (committer.checkpointed() < 60'001) std::this_thread::yield();
+  state->write(0, "k", std::string(65 << 20, 'x'), 30'001);
+  committer.durable(30'001);
+  while (committer.checkpointed() < 30'001) std::this_thread::yield();
 }
 
 // A small file system that fills up.

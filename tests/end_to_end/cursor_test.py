@@ -77,6 +77,7 @@ class CursorTest(EndToEndTest):
             self.assertEqual(found, list(range(found[0], found[-1] + 1)), "one tail has no gap")
             self.assertLessEqual(found[0], before + 1, "the next one begins where it was committed")
             shown = found
+        self.results(daemon, total)
         rest = self.tail(daemon, "--cursor", "indexer", "--no-follow")
         if rest:
             self.assertLessEqual(rest[0], shown[-1] + 1)

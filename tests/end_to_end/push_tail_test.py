@@ -188,6 +188,34 @@ class TailTest(EndToEndTest):
         self.assertEqual([each["id"] for each in lines],
                          [f"{step}-{i}" for step in range(3) for i in range(300)])
 
+    def test_a_stream_repeats_nothing(self):
+        """Seen without the client, which would hide a repeat: from old results on into new ones."""
+        count = 40
+        daemon = self.pushed([{"id": f"d{i}", "body": article(i, 2)} for i in range(count)])
+        for _ in range(2):
+            for first in (1, 17, count, count + 1):
+                stream = self.subscriber(daemon, first=first, credit=7)
+                replies = stream.replies()
+                sequences = self.until_head(replies)
+                self.intake(daemon).bare_json(body=article(count, 2))
+                count += 1
+                sequences += self.until_head(replies, count)
+                self.assertEqual(sequences, list(range(first, count + 1)))
+                stream.close()
+            daemon.kill()
+            daemon.start()
+
+    @staticmethod
+    def until_head(replies, head=0):
+        """The sequences of the items up to a head that is at least this one."""
+        sequences = []
+        for reply, _ in replies:
+            if reply.WhichOneof("kind") == "item":
+                sequences.append(reply.item.header.sequence)
+            elif reply.WhichOneof("kind") == "head" and reply.head.sequence >= head:
+                return sequences
+        return sequences
+
     def test_ends_with_an_interrupt(self):
         daemon = self.pushed([{"id": "one", "body": article(1)}])
         out_path = self.folder / "out"

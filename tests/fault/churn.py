@@ -141,6 +141,8 @@ class Churn:
             connection = self.connect(self.either())
             connection.sendall(GREETING[:self.random.randrange(len(GREETING))])
             self.held.append(connection)
+        for _ in range(HALF_OPEN // 5 if self.admin else 0):
+            self.held.append(self.connect(self.admin))
         message = MORE + b"\x10application/json" + b"\x00\x02{}"
         for _ in range(SLOW):
             connection = self.connect(self.intake)

@@ -24,7 +24,7 @@ import load as loads
 from outcome import Outcome
 
 MIB = 1 << 20
-DISK_MIB, FREE_MIN_MIB, FOREIGN_MIB = 192, 32, 96
+DISK_MIB, FREE_MIN_MIB, FOREIGN_MIB = 192, 32, 128
 CONFIG = daemons.configuration("language", f"segment_bytes: 1MiB, free_bytes_min: {FREE_MIN_MIB}MiB")
 ROOTS = (["unshare", "-m"], ["unshare", "-Urm"])
 RESUME_PATIENCE_S = 60
@@ -37,8 +37,8 @@ class DiskFull:
         os.mkdir(self.disk)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "none", self.disk], check=True)
         self.foreign = os.path.join(self.disk, "foreign")
-        self.load = loads.Load(options.load, folder, clients=4, subscribers=2, text_bytes=2000,
-                               backlog=5000)
+        self.load = loads.Load(options.load, folder, clients=4, subscribers=2, text_bytes=1000,
+                               backlog=15_000)
 
     def start(self):
         return daemons.Daemon(self.options.daemon, self.folder, CONFIG,

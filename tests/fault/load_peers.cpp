@@ -316,11 +316,10 @@ void Subscriber::handle(zmq::socket_t& socket, const v1::ReplayReply& reply,
   switch (reply.kind_case()) {
     case v1::ReplayReply::kItem: take(socket, reply.item(), result); break;
     case v1::ReplayReply::kHead:
-      if (reply.head().sequence() > seen_)
-        findings_.add("gap", name_ + ": at the head " + std::to_string(reply.head().sequence()) +
-                                 ", but " + std::to_string(seen_ + 1) + " never came");
+      said_to_be_sent(reply.head().sequence());
       ended_ = !cursor_;
       break;
+    case v1::ReplayReply::kProgress: said_to_be_sent(reply.progress().sequence()); break;
     case v1::ReplayReply::kCommitted: committed_ = reply.committed().sequence(); break;
     case v1::ReplayReply::KIND_NOT_SET: break;
     case v1::ReplayReply::kLagged:
@@ -333,6 +332,13 @@ void Subscriber::handle(zmq::socket_t& socket, const v1::ReplayReply& reply,
       findings_.add("gap",
                     name_ + " at " + std::to_string(seen_ + 1) + ": " + reply.ShortDebugString());
   }
+}
+
+void Subscriber::said_to_be_sent(uint64_t sequence) {
+  if (sequence > seen_)
+    findings_.add("gap", name_ + ": everything up to " + std::to_string(sequence) +
+                             " is said to be sent, but " + std::to_string(seen_ + 1) +
+                             " never came");
 }
 
 void Subscriber::begins_at(uint64_t sequence) {

@@ -116,6 +116,7 @@ class Subscriber {
  private:
   void handle(zmq::socket_t& socket, const v1::ReplayReply& reply, std::string_view result);
   void take(zmq::socket_t& socket, const v1::Item& item, std::string_view result);
+  void said_to_be_sent(uint64_t sequence);
   void begins_at(uint64_t sequence);
   void check_new(const v1::Item& item, const v1::Result& result);
   void commit(zmq::socket_t& socket, const v1::FeedHeader& header);

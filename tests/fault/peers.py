@@ -127,7 +127,6 @@ class Subscriber:
         self.committed = self.commit_asked = 0
         self.digests = []  # of result 1, 2, 3 …
         self.items = None  # where set: every (header, topic, result)
-        self.head = 0
 
     def run(self, endpoint, stop):
         """Until `stop`; without a cursor until the head."""
@@ -167,11 +166,12 @@ class Subscriber:
                     cursor=self.name, epoch=header.epoch, sequence=header.sequence)))
         elif kind == "committed":
             self.committed = reply.committed.sequence
-        elif kind == "head":
-            self.head = reply.head.sequence
-            if self.head >= self.next:
-                self.report("gap", f"{self.name}: at the head {self.head}, but {self.next} never came")
-            self.ended = not self.cursor
+        elif kind in ("head", "progress"):
+            sent = getattr(reply, kind).sequence
+            if sent >= self.next:
+                self.report("gap", f"{self.name}: all up to {sent} is said to be sent, but {self.next} "
+                                   f"never came")
+            self.ended = kind == "head" and not self.cursor
         elif kind is not None:
             self.report("gap", f"{self.name} at {self.next}: {reply}")
 

@@ -59,7 +59,7 @@ class Daemon:
 
 def check_protocol(page):
     examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.DOTALL)
-    assert len(examples) == len(blocks(page, "python")) == 3, "each example has its output"
+    assert len(examples) == len(blocks(page, "python")) == 4, "each example has its output"
     with Daemon() as daemon:
         for code, expected in examples:
             if "ReplayRequest" in code:  # the results of the examples before are to be there

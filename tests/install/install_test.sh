@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# install_test.sh BUILD_FOLDER SOURCE_FOLDER: installs a build into an empty folder, then does what
+# install_test.sh BUILD_FOLDER SOURCE_FOLDER [SANITIZERS]: installs a build into an empty folder, then does what
 # an author of plugins does with nothing but that: builds two (C++ and C), loads them by path beside
-# the built-in ones, and looks for what they add. Run by ctest.
+# the built-in ones, and looks for what they add; and what the author of a client does: builds one and
+# runs it against the installed daemon. Run by ctest.
 set -euo pipefail
 build=$1
 here=$2/tests/install
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+daemon=
+trap '[[ -z $daemon ]] || kill "$daemon"; rm -rf "$work"' EXIT
 prefix=$work/prefix
 warnings="-Wall -Wextra -Wpedantic -Werror"
 
@@ -32,6 +34,11 @@ for plugin in plugin plugin_c; do
     cmake --build "$work/$plugin" >>"$work/$plugin.log" 2>&1 || fail "$(cat "$work/$plugin.log")"
   if grep -q "CMake Warning" "$work/$plugin.log"; then fail "$(cat "$work/$plugin.log")"; fi
 done
+
+echo "== a client from outside the tree"
+CXXFLAGS="$warnings ${3:+-fsanitize=$3}" cmake -S "$here/client" -B "$work/client" -DCMAKE_PREFIX_PATH="$prefix" \
+  >"$work/client.log" 2>&1 &&
+  cmake --build "$work/client" >>"$work/client.log" 2>&1 || fail "$(cat "$work/client.log")"
 
 echo "== each plugin shows one symbol and lacks none"
 for library in "$prefix"/lib/wiremill/plugins/*.so "$work"/plugin*/*.so; do
@@ -82,6 +89,25 @@ for result, (id, words, minutes, nth) in zip(found, wanted, strict=True):
     assert result["extensions"] == extensions, result["extensions"]
     assert all(key in result for key in ("language", "entities", "duplicate", "summary")), result
 PYTHON
+
+echo "== the outside client pushes to the installed daemon and follows it"
+for room in intake feed replay firehose; do
+  echo "$room: {endpoint: 'ipc://$work/$room'}"
+done >"$work/daemon.yaml"
+echo "admin: {endpoint: ''}" >>"$work/daemon.yaml"
+"$prefix/bin/wiremilld" --config "$work/daemon.yaml" --state "$work/state" 2>"$work/daemon.log" &
+daemon=$!
+"$work/client/push_and_follow" "ipc://$work/intake" "ipc://$work/replay" 3 >"$work/followed" ||
+  fail "$(cat "$work/daemon.log")"
+kill "$daemon"
+wait "$daemon" || fail "wiremilld ended with $?: $(cat "$work/daemon.log")"
+daemon=
+diff - "$work/followed" <<'TEXT'
+1 ferry-1 The ferry left the harbour at dawn on Tuesday.
+2 ferry-2 The ferry left the harbour at dawn on Tuesday.
+3 ferry-3 The ferry left the harbour at dawn on Tuesday.
+the cursor is at 3
+TEXT
 
 echo "== an option that is not in the table is refused, with its place"
 sed 's/words_per_minute: 4/words_a_minute: 4/' "$work/wiremill.yaml" >"$work/wrong.yaml"
