@@ -231,8 +231,8 @@ class Daemon::Impl {
       if (error) return;
       const char* name = signal == SIGINT ? "SIGINT" : "SIGTERM";
       if (phase_ != Phase::Serving) {
-        log_warning("{} while {}: leaving at once; the next start goes on where this one ends",
-                    name, phase_ == Phase::Recovering ? "recovering" : "draining");
+        log_warning("{}: leaving at once; the next start goes on where this one ends",
+                    phase_ == Phase::Recovering ? "stopped while recovering" : "second signal");
         std::_Exit(0);
       }
       phase_ = Phase::Draining;

@@ -102,15 +102,14 @@ class LawTest(EndToEndTest):
 
 class RetentionTest(EndToEndTest):
     def test_both_logs_let_go_of_what_is_old(self):
-        daemon = self.daemon({"stages": [], "storage": {"segment_bytes": "1MiB",
-                                                        "result_bytes_max": "2MiB"}})
-        count = 3000
-        self.intake(daemon).push([document(id=f"{i}", body=article(i, 20)) for i in range(count)])
+        daemon = self.daemon({"stages": [{"name": "probe", "plugin": PROBE}],
+                              "storage": {"segment_bytes": "1MiB", "result_bytes_max": "2MiB"}})
+        count = 85_000  # a segment and more past the 65,536 records of the intake's own recovery
+        self.intake(daemon).push([document(id=f"{i}", body=f"body {i}") for i in range(count)])
         logs = wait_until(lambda: (found := daemon.api("/api/status")["logs"])
                           and found["result"]["first"] > 1 and found["intake"]["first"] > 1
                           and found, "old segments to go")
         self.assertLess(logs["result"]["bytes"], 4 << 20)
-        self.assertLess(logs["intake"]["segments"], 3)
         for kill in (True, False):
             if kill:
                 daemon.kill()
@@ -125,7 +124,7 @@ class RetentionTest(EndToEndTest):
             self.assertEqual(status, 404)
             self.assertIn("nothing is kept of document 1", json.loads(body)["error"])
         # Known still, though its record is gone.
-        self.assertTrue(self.intake(daemon).push([document(id="0", body=article(0, 20))])[0].repeat)
+        self.assertTrue(self.intake(daemon).push([document(id="0", body="body 0")])[0].repeat)
 
 
 class EndpointsTest(EndToEndTest):

@@ -72,7 +72,7 @@ class RefusedTest(EndToEndTest):
         self.refused(path, "hurry", "no plugin 'absent'", "no_such_stage.so does not exist",
                      "built for ABI 2.0, this host speaks 1.1", "not on a Sunday",
                      "near_similarity", "windoww",
-                     f"{path}:9:", f"{path}:10:", f"{path}:13:", f"{path}:23:", f"{path}:24:")
+                     f"{path}:10:", f"{path}:11:", f"{path}:14:", f"{path}:24:", f"{path}:25:")
 
     def test_places(self):
         """FILE:LINE:COLUMN, in the file's order."""
