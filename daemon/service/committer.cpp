@@ -212,8 +212,9 @@ std::string advice(const std::string& directory, const Log& results) {
 
 Result<std::unique_ptr<StateStore>> open_state(const std::string& directory,
                                                const std::vector<std::string>& spaces,
-                                               const Log& results) {
-  auto opened = StateStore::open(directory, spaces);
+                                               const Log& results,
+                                               const StateStoreOptions& options) {
+  auto opened = StateStore::open(directory, spaces, options);
   if (!opened && opened.error().code == ErrorCode::Damaged)
     return fail(ErrorCode::Damaged, "{}; {}", opened.error().message, advice(directory, results));
   if (!opened) return opened;

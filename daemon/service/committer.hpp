@@ -96,6 +96,7 @@ class Committer {
 // says what to do).
 Result<std::unique_ptr<StateStore>> open_state(const std::string& directory,
                                                const std::vector<std::string>& spaces,
-                                               const Log& results);
+                                               const Log& results,
+                                               const StateStoreOptions& options = {});
 
 }  // namespace wiremill

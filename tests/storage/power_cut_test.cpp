@@ -155,8 +155,8 @@ class Storage {
       if (!opened) return tl::unexpected(opened.error());
       *log = std::move(*opened);
     }
-    auto state = StateStore::open("/state/state", kSpaces,
-                                  {.memtables_bytes_max = 64 << 10, .env = storage->env_.get()});
+    auto state = open_state("/state/state", kSpaces, *storage->results_,
+                            {.memtables_bytes_max = 64 << 10, .env = storage->env_.get()});
     if (!state) return tl::unexpected(state.error());
     storage->state_ = std::move(*state);
     storage->checkpoint_ = storage->state_->recovered_up_to();
@@ -166,7 +166,6 @@ class Storage {
   Log& intake() { return *intake_; }
   Log& results() { return *results_; }
   StateStore& state() { return *state_; }
-  Status recover() { return recover_state(*results_, *state_); }
 
   // Goes on as the daemon does, noting in `record` what it says is safe.
   void work(History& history, uint32_t generation, int steps, std::mt19937_64& random,
@@ -183,10 +182,12 @@ class Storage {
       // The line is in the middle of some documents, here and there.
       const uint64_t settled = intake_->durable() - std::min(intake_->durable(), random() % 4);
       while (results_->next() <= settled) settle(history, results_->next());
+      if (fault_ == Fault::StateAheadOfLog) {
+        must(state_->commit(results_->next() - 1));
+        EXPECT_TRUE(state_->checkpoint());
+      }
       if (random() % 3 == 0) must(results_->flush());
-      if (random() % 2 == 0)
-        must(state_->commit(fault_ == Fault::StateAheadOfLog ? results_->next() - 1
-                                                             : results_->durable()));
+      if (random() % 2 == 0) must(state_->commit(results_->durable()));
       if (random() % 12 == 0) {
         const auto up_to = state_->checkpoint();
         EXPECT_TRUE(up_to);
@@ -310,10 +311,6 @@ std::unique_ptr<Storage> check(MemoryFileSystem& image, const History& history,
     tally.fail(&Tally::lost, intake.statistics().first - results.durable() - 1,
                fmt::format("the intake log begins at {}, results end at {}",
                            intake.statistics().first, results.durable()));
-  if (const Status recovered = storage.recover(); !recovered) {
-    tally.fail(&Tally::unopened, 1, recovered.error().message);
-    return nullptr;
-  }
   if (scan(storage.state()) != state_after(history, results.durable()))
     tally.fail(&Tally::wrong_states, 1,
                fmt::format("the state is not that after result {}; it was kept up to {}",
@@ -332,7 +329,6 @@ void record_run(MemoryFileSystem& files, Fault fault, History& history, Record& 
   for (int start = 0; start < 3; ++start) {
     auto storage = Storage::open(files, fault);
     ASSERT_TRUE(storage) << storage.error().message;
-    must((*storage)->recover());
     (*storage)->work(history, 0, 25, random, record);
     if (random() % 2 == 0) files.kill();
     storage->reset();
