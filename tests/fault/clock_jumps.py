@@ -27,7 +27,7 @@ def run(options):
     outcome, library = Outcome(), glob.glob(LIBRARIES)
     if not library:
         return Outcome("skipped: libfaketime is not installed", "skipped")
-    documents = 3000 if options.short else 20_000
+    documents = 1000 if options.short else 20_000
     with outcome.folder() as folder:
         clock = os.path.join(folder, "clock")
 
