@@ -2,10 +2,9 @@
 // `cursor`. HTTP/1.1 with keep-alive by Boost.Beast on main's io_context; every handler runs there
 // and must not wait.
 //
-// Only GET is answered without further ado. What changes something must carry the header
-// `X-Wiremill: 1`, which no web page can send across origins, and a Host that is `localhost` or an
-// address in figures, never a name that somebody else's DNS may point here; so a browser cannot be
-// talked into it.
+// What changes something must carry the header `X-Wiremill: 1`, which no web page can send across
+// origins; and that, as all under /api/, a Host that is `localhost` or an address in figures, never a
+// name that somebody else's DNS may point here. So no browser can be talked into either.
 //
 // Limits: a header of 16 KiB, a body of 1 MiB, connections_max connections (one more closes the one
 // that has been idle longest), and idle_timeout_ms for a request to arrive and for a reply to leave.

@@ -73,6 +73,8 @@ struct AdminServerTest : testing::Test {
       const auto name = asked.query.find("name");
       reply({.body = "hello " + (name == asked.query.end() ? "you" : name->second)});
     });
+    server->route("GET", "/api/hello",
+                  [](const AdminRequest&, const Reply& reply) { reply({.body = "hello"}); });
     server->route("GET", "/things/", [](const AdminRequest& asked, const Reply& reply) {
       reply({.body = "thing " + asked.path});
     });
@@ -155,6 +157,12 @@ TEST_F(AdminServerTest, WhatChangesSomethingNeedsMoreThanAWebPageCanSend) {
   EXPECT_TRUE(with_host("evil.example").starts_with("HTTP/1.1 403"));
   EXPECT_TRUE(with_host("127.0.0.1.evil.example:5754").starts_with("HTTP/1.1 403"));
   EXPECT_TRUE(with_host("").starts_with("HTTP/1.1 403"));
+  // A page whose name was pointed here must not read documents; metrics are nobody's secret.
+  EXPECT_TRUE(ask("GET /api/hello HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+                  .starts_with("HTTP/1.1 403"));
+  EXPECT_TRUE(ask(request("GET /api/hello")).starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(ask("GET /hello HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+                  .starts_with("HTTP/1.1 200"));
   for (const char* host : {"127.0.0.1:5754", "localhost", "localhost:80", "[::1]:5754"})
     EXPECT_TRUE(with_host(host).starts_with("HTTP/1.1 200")) << host;
 }

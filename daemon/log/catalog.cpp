@@ -9,8 +9,8 @@ namespace wiremill {
 namespace {
 
 // Which records are damaged is remembered so that two readers do not count one twice. Past this
-// many the count stands still.
-constexpr size_t kDamagedMax = 1 << 20;
+// many ranges the count stands still.
+constexpr size_t kDamagedRangesMax = 1 << 20;
 
 }  // namespace
 
@@ -72,9 +72,20 @@ std::vector<std::string> Catalog::take_below(uint64_t sequence) {
   return paths;
 }
 
-void Catalog::add_damaged(uint64_t sequence) {
+// Takes in every range that it meets or touches.
+void Catalog::add_damaged(uint64_t first, uint64_t last) {
   const MutexLock lock(mutex_);
-  if (damaged_.size() < kDamagedMax) damaged_.insert(sequence);
+  auto next = damaged_.upper_bound(first);
+  if (next != damaged_.begin() && std::prev(next)->second >= first - 1) --next;
+  while (next != damaged_.end() && next->first - 1 <= last) {
+    first = std::min(first, next->first);
+    last = std::max(last, next->second);
+    damaged_records_ -= next->second - next->first + 1;
+    next = damaged_.erase(next);
+  }
+  if (damaged_.size() >= kDamagedRangesMax) return;
+  damaged_.emplace(first, last);
+  damaged_records_ += last - first + 1;
 }
 
 uint64_t Catalog::first() const {
@@ -97,7 +108,7 @@ LogStatistics Catalog::statistics() const {
   LogStatistics result;
   result.first = items_.front().segment->first;
   for (const Item& item : items_) result.bytes += static_cast<uint64_t>(item.end);
-  result.damaged_records = damaged_.size();
+  result.damaged_records = damaged_records_;
   result.segments = items_.size();
   result.newest_segment = items_.back().segment->first;
   return result;

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -51,7 +51,8 @@ class Catalog {
   // Takes out the oldest segments, all but the newest, that end below `sequence`: their paths.
   std::vector<std::string> take_below(uint64_t sequence);
 
-  void add_damaged(uint64_t sequence);
+  // 1 <= first <= last. What is known already is not counted again.
+  void add_damaged(uint64_t first, uint64_t last);
   uint64_t first() const;
   uint64_t first_within(uint64_t bytes) const;  // as Log's
   LogStatistics statistics() const;             // first, bytes, damaged_records and the segments
@@ -67,7 +68,8 @@ class Catalog {
   mutable Mutex mutex_;
   std::deque<Item> items_ WM_GUARDED_BY(mutex_);  // ascending; never empty once the log is open
   uint64_t durable_ WM_GUARDED_BY(mutex_);
-  std::set<uint64_t> damaged_ WM_GUARDED_BY(mutex_);
+  std::map<uint64_t, uint64_t> damaged_ WM_GUARDED_BY(mutex_);  // ranges apart: first, last
+  uint64_t damaged_records_ WM_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace wiremill

@@ -162,8 +162,7 @@ class Log::Impl {
       catalog_.add(first, path_of(first), start.newest.end);
       catalog_.add_index(*catalog_.find(std::numeric_limits<uint64_t>::max()).segment, start.index);
     }
-    for (const auto& [first, last] : start.damaged)
-      for (uint64_t sequence = first; sequence <= last; ++sequence) catalog_.add_damaged(sequence);
+    for (const auto& [first, last] : start.damaged) catalog_.add_damaged(first, last);
     return std::move(start.newest);
   }
 

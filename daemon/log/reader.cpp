@@ -118,7 +118,7 @@ Result<LogRecord> LogReader::Impl::take(const SegmentPlace& place) {
     }
     ahead_.reset();
   }
-  if (record.damaged) catalog_.add_damaged(position_);
+  if (record.damaged) catalog_.add_damaged(position_, position_);
   ++position_;
   return record;
 }

@@ -12,6 +12,8 @@ PROGRAMS = (("storage_power_cut_test", "WIREMILL_IMAGES", 100_000),
             ("log_damage_test", "WIREMILL_DAMAGED_IMAGES", 10_000),
             ("log_model_test", "WIREMILL_MODEL_STEPS", 1_000_000),
             ("log_failure_test", None, None),
+            ("log_fault_test", None, None),
+            ("kernel_fault_test", None, None),
             ("log_crash_test", None, None),
             ("state_store_crash_test", None, None))
 
