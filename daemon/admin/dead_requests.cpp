@@ -235,6 +235,10 @@ Result<std::vector<uint64_t>> read_sequences(const std::string& body) {
     if (!number.IsUint64()) return fail(ErrorCode::Malformed, "a sequence must be a whole number");
     sequences.push_back(number.GetUint64());
   }
+  std::vector<uint64_t> sorted = sequences;
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+    return fail(ErrorCode::Malformed, "a sequence is given twice");
   return sequences;
 }
 

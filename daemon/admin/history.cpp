@@ -38,6 +38,13 @@ struct Stored {
            : letter              ? letter->accepted_at_us
                                  : 0;
   }
+  // Keeps what the other functions tell.
+  void drop_texts() {
+    accepted.clear_document();
+    document.Clear();
+    outcome.clear_result();
+    of.clear_text();
+  }
 };
 
 // Adds nothing to `out` where the record is not kept any more, or not durable yet.
@@ -166,6 +173,7 @@ Status write_relatives(JsonWriter& json, const Rooms& rooms, uint64_t newest) {
     if (!stored) return tl::unexpected(stored.error());
     if (!stored->known()) break;
     const uint64_t before = stored->retries() != 0 ? stored->retries() : stored->revises();
+    stored->drop_texts();
     chain.push_back(std::move(*stored));
     next = before < next ? before : 0;
   }

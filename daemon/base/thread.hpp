@@ -60,4 +60,12 @@ class Condition {
 // Shown by ps, top and debuggers; at most 15 bytes are kept.
 void set_thread_name(const std::string& name);
 
+// Whether set_thread_name was called on the calling thread, as on all of the daemon's own but main.
+// Async-signal-safe.
+bool is_named_thread();
+
+// The calling thread gives way to others of the process: its nice value (setpriority(2)) rises by
+// this. Without effect where the kernel refuses.
+void give_way(int nice);
+
 }  // namespace wiremill

@@ -187,7 +187,9 @@ void Replay::refuse(const std::string& routing_id, uint64_t stream, std::string_
   reply.mutable_error()->set_code(std::string(code));
   reply.mutable_error()->set_message(std::move(message));
   reply.mutable_error()->set_commit(commit);
-  send(nobody, reply);
+  // A client that commits waits for the answer before it commits again.
+  if (send(nobody, reply) == Sent::Full && commit)
+    answers_.push_back({routing_id, std::move(reply)});
 }
 
 // Answers that a full pipe does not take wait; a peer that takes none for long loses the oldest.
@@ -346,8 +348,10 @@ void Replay::probe(Stream& stream) {
   std::deque<FeedRecord> records;
   if (!read_feed_records(*log_.reader(middle), kProbeRecords, kReadBytes, epoch_, records))
     ++counters_.read_errors;
-  const auto sound = std::find_if(records.begin(), records.end(),
-                                  [](const FeedRecord& record) { return !record.damaged; });
+  // The result of a damaged document has no time.
+  const auto sound = std::find_if(records.begin(), records.end(), [](const FeedRecord& record) {
+    return !record.damaged && record.accepted_at_us != 0;
+  });
   if (sound == records.end() || sound->accepted_at_us >= search.time_us)
     search.high = middle;
   else

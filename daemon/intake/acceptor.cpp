@@ -11,6 +11,7 @@
 namespace wiremill {
 namespace {
 
+constexpr size_t kRetriedMax = 65'536;
 // How much of the log's end is read again at a start, so that a client that missed its
 // acknowledgements learns its sequences.
 constexpr uint64_t kTailRecords = 65'536;
@@ -44,6 +45,7 @@ std::optional<Content> Acceptor::restore(uint64_t sequence, const v1::IntakeReco
   Content content{
       .id = std::string(fields->id), .hash = content_hash(*fields), .frame = record.document()};
   if (is_new) remember(content, sequence, record.retries() != 0);
+  if (record.retries() != 0) note_retry(record.retries(), sequence);
   mark_tail(sequence, record.document().size());
   return content;
 }
@@ -86,6 +88,8 @@ tl::expected<Taken, Refusal> Acceptor::take(const Content& content, std::string_
 }
 
 Result<uint64_t> Acceptor::retry(uint64_t dead_sequence, const std::string& intake_record) {
+  if (const auto before = retried_.find(dead_sequence); before != retried_.end())
+    return before->second;
   v1::IntakeRecord record;
   const auto fields =
       record.ParseFromString(intake_record) ? fields_in_place(record.document()) : std::nullopt;
@@ -110,7 +114,13 @@ Result<uint64_t> Acceptor::retry(uint64_t dead_sequence, const std::string& inta
            true);
   count(record.document().size());
   ++counters_.retries;
+  note_retry(dead_sequence, next_);
   return next_++;
+}
+
+void Acceptor::note_retry(uint64_t dead_sequence, uint64_t sequence) {
+  if (retried_.size() >= kRetriedMax) retried_.erase(retried_.begin());
+  retried_[dead_sequence] = sequence;
 }
 
 std::optional<Error> Acceptor::look() {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,7 +42,8 @@ class Acceptor {
   // A document that is known already inside the idempotency window is a repeat and not stored.
   tl::expected<Taken, Refusal> take(const Content& content, std::string_view client,
                                     uint64_t session, uint64_t number);
-  // See Intake::retry; answers the sequence that is not durable yet.
+  // See Intake::retry; answers the sequence that is not durable yet. A letter that was retried before
+  // has that sequence: it stays until the retry has its result.
   Result<uint64_t> retry(uint64_t dead_sequence, const std::string& intake_record);
 
   // Looks whether log and ledger can be written; until the next look documents are refused where
@@ -66,6 +68,7 @@ class Acceptor {
   std::optional<Refusal> why_not() const WM_EXCLUDES(mutex_);
   void remember(const Content& content, uint64_t sequence, bool is_retry);
   void mark_tail(uint64_t sequence, size_t bytes);
+  void note_retry(uint64_t dead_sequence, uint64_t sequence);
   void count(size_t bytes);
 
   Log& log_;
@@ -83,6 +86,8 @@ class Acceptor {
   int64_t newest_us_ = 0;  // accepted_at never goes back
   std::optional<Error> unwritable_;
   v1::IntakeRecord record_;  // being written, all but the document
+  std::map<uint64_t, uint64_t>
+      retried_;  // dead letter -> its retry; beyond kRetriedMax the oldest go
   struct Mark {
     uint64_t sequence, bytes;
   };

@@ -213,6 +213,7 @@ TEST_F(Backpressure, ARetryIsANewSequenceAndNoRepeat) {
   EXPECT_EQ(retry(1, records[0].SerializeAsString()).value(), 3U);
   EXPECT_EQ(daemon_.log->durable(), 3U);  // told once it is on disk
   EXPECT_EQ(retry(2, records[1].SerializeAsString()).value(), 4U);
+  EXPECT_EQ(retry(1, records[0].SerializeAsString()).value(), 3U) << "it is tried again already";
   records = daemon_.records();
   ASSERT_EQ(records.size(), 4U);
   EXPECT_EQ(records[2].client(), "c");

@@ -130,7 +130,7 @@ class Intake::Impl {
   Sessions sessions_;
   Answers answers_;
   uint64_t durable_;
-  uint64_t recorded_;  // handed to the ledger
+  uint64_t recorded_;               // handed to the ledger
   std::vector<Session> forgotten_;  // to be removed from the ledger
   struct Retry {
     uint64_t sequence;
@@ -417,7 +417,7 @@ bool Intake::Impl::answer_durable() {
 void Intake::Impl::tick() {
   const std::optional<Error> failure = acceptor_.look();
   if (failure) {  // also what was refused since the last tick waits for a log that stands still
-    answer_durable();
+    while (answer_durable()) continue;
     answers_.refuse_all(acceptor_.retryable(v1::Nack::READ_ONLY, failure->message));
     for (const Retry& retry : retries_) retry.done(tl::unexpected<Error>(*failure));
     retries_.clear();

@@ -37,7 +37,7 @@ struct IntakeOptions {
 // Counted where it happens, read from any thread.
 struct IntakeCounters {
   static constexpr size_t kCodes = 12;  // Nack.Code
-  std::atomic<uint64_t> accepted{0};  // since the log's beginning
+  std::atomic<uint64_t> accepted{0};    // since the log's beginning
   std::atomic<uint64_t> accepted_bytes{0};
   std::atomic<uint64_t> repeats{0};
   std::atomic<uint64_t> retries{0};  // accepted by retry(), and counted there, too
@@ -74,6 +74,7 @@ class Intake {
   // id and content, never judged as a repeat; number 0, so that the client's own numbers go on
   // without it. A client that sends the document again gets the newest such sequence and makes no
   // new document, unless the id has come with other content since: then it keeps standing for that.
+  // A letter that is tried again already has the sequence of that.
   //
   // `done` is told on the io thread (or by the destructor) the sequence, once it is durable, or why
   // not: Malformed, Busy, NoSpace, Io, Unavailable (the daemon stops). Beyond 1024 requests that

@@ -56,7 +56,7 @@ Session& Sessions::session(std::string_view client, uint64_t session,
         peer->session = nullptr;
       settlements_ -= oldest->recent.size();
       sessions_.erase(session_key(oldest->client, oldest->session));
-      forgotten.push_back(std::move(*oldest));
+      if (oldest->recorded != 0) forgotten.push_back(std::move(*oldest));
       sessions_used_.erase(std::next(oldest).base());
     }
   }

@@ -64,7 +64,7 @@ class Sessions {
   size_t peers() const { return peers_.size(); }
 
   // Finds or makes it and marks it as used. Where that makes too many, one without waiting numbers
-  // and without an acknowledgement due is moved to `forgotten`.
+  // and without an acknowledgement due is forgotten, and moved to `forgotten` if the ledger knows it.
   Session& session(std::string_view client, uint64_t session, std::vector<Session>& forgotten);
   // The session answers to this connection from now on, and to no other.
   void attach(Session& session, std::string_view routing_id);

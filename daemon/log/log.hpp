@@ -32,6 +32,7 @@ struct LogOptions {
   int64_t queue_bytes_max = 64 << 20;  // appended but not yet durable
   Durability durability = Durability::Always;
   int64_t sync_interval_ms = 50;
+  uint64_t next_min = 1;        // sequences below are used, even if the log has lost them
   FileSystem* files = nullptr;  // where not the kernel's, which tests replace
 };
 

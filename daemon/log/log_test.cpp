@@ -404,6 +404,29 @@ TEST_F(LogTest, RaisesTheEpochOnlyAfterAnUncleanStartWithoutASync) {
 }
 
 // As written before it told where the epoch began.
+TEST_F(LogTest, GivesOutNoSequenceBelowTheLeastThatItIsTold) {
+  {
+    const auto log = open();
+    ASSERT_TRUE(log->append("one"));
+    ASSERT_TRUE(log->flush());
+  }
+  options_.next_min = 5;
+  for (int round = 0; round < 2; ++round) {
+    const auto log = open();
+    if (round == 0) {
+      EXPECT_EQ(log->durable(), 4U);
+      EXPECT_EQ(log->append("five").value(), 5U);
+    }
+    ASSERT_TRUE(log->flush());
+    std::vector<LogRecord> records;
+    ASSERT_TRUE(log->reader(1)->read(10, 1000, records));
+    ASSERT_EQ(records.size(), 5U);
+    EXPECT_EQ(records[0].payload, "one");
+    for (const size_t lost : {1, 2, 3}) EXPECT_TRUE(records[lost].damaged) << lost;
+    EXPECT_EQ(records[4].payload, "five");
+  }
+}
+
 TEST_F(LogTest, ReadsAShorterMark) {
   {
     const auto log = open();

@@ -60,7 +60,7 @@ Result<LogStart> open_directory(FileSystem& files, const LogOptions& options) {
   if (!segments) return tl::unexpected(segments.error());
   GroupWriterStart& newest = start.newest;
   if (mark->has_value()) {
-    newest.next = (*mark)->next;
+    newest.next = std::max((*mark)->next, options.next_min);
     newest.epoch = (*mark)->epoch;
     start.epoch_first = (*mark)->epoch_first;
   }
@@ -97,6 +97,8 @@ Result<LogStart> open_directory(FileSystem& files, const LogOptions& options) {
       start.older.emplace_back(first, *size);
     }
   }
+
+  newest.next = std::max(newest.next, options.next_min);
 
   // What was shown as durable before the crash may be gone, and its sequences are given out anew.
   const bool acknowledged_before_sync = mark->has_value()

@@ -142,7 +142,8 @@ class Retention::Impl {
     if (options_.age_max_ms > 0) below = past_age();
     if (options_.bytes_max > 0)
       below = std::max(below, log_.first_within(static_cast<uint64_t>(options_.bytes_max)));
-    WM_TRY(log_.remove_below(std::min(below, keep_from)));
+    // The last record stays: it knows how many came before it.
+    WM_TRY(log_.remove_below(std::min({below, keep_from, log_.durable()})));
     const uint64_t first = log_.statistics().first;
     if (marked || ages_.clock_ms >= written_at_ms_ + kHourMs) {
       while (ages_.marks.size() > 1 && ages_.marks.front().sequence < first)

@@ -116,6 +116,9 @@ class DeadLetters::Impl {
     auto letter = get(space_, sequence);
     if (!letter) return tl::unexpected(std::move(letter).error());
     if (!*letter) return fail(ErrorCode::NotFound, "there is no dead letter {}", sequence);
+    // Until its result is durable it may yet become another.
+    if (sequence > state_.committed())
+      return fail(ErrorCode::Busy, "dead letter {} is being written", sequence);
     auto record = get(records_space_, sequence);
     if (!record) return tl::unexpected(std::move(record).error());
     if (!*record)

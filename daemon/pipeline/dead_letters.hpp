@@ -57,7 +57,7 @@ class DeadLetters {
   // Ascending by sequence, at most `letters_max`, beginning at `from_sequence`.
   std::vector<Letter> list(const Filter& filter, uint64_t from_sequence, size_t letters_max) const;
   std::optional<Letter> find(uint64_t sequence) const;
-  // The serialised IntakeRecord. Errors: NotFound, Io.
+  // The serialised IntakeRecord. Errors: NotFound, Busy (its result is not durable yet), Io.
   Result<std::string> intake_record(uint64_t sequence) const;
   struct Totals {
     uint64_t documents = 0, bytes = 0;

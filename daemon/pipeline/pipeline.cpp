@@ -12,6 +12,11 @@
 #include "daemon/pipeline/stage_marker.hpp"
 
 namespace wiremill {
+namespace {
+
+constexpr int kWorkerNice = 10;
+
+}  // namespace
 
 class Pipeline::Impl {
  public:
@@ -38,6 +43,8 @@ class Pipeline::Impl {
     for (uint32_t i = 0; i < options_.threads; ++i)
       workers_.emplace_back([this, i] {
         set_thread_name(fmt::format("worker-{}", i));
+        // On a busy machine documents wait on disk for the line, and nobody for an acknowledgement.
+        give_way(kWorkerNice);
         work(i);
       });
   }

@@ -23,6 +23,8 @@
 #include <string_view>
 #include <utility>
 
+#include "daemon/base/thread.hpp"
+
 namespace wiremill {
 namespace {
 
@@ -82,12 +84,16 @@ std::string cause_of(int32_t died_by) {
 struct OpenSlots {
   std::atomic<Slot*> first{nullptr};
   std::atomic<size_t> count{0};
+  std::atomic<pid_t> owner{0};
 };
 OpenSlots open_slots;
 std::array<struct sigaction, kSignals.size()> previous_handlers;
 thread_local size_t own_slot = SIZE_MAX;  // of a worker
 
+// The daemon's own threads accuse no stage, and neither does a child that a stage forked.
 void stamp(int32_t died_by) {
+  if (own_slot == SIZE_MAX && is_named_thread()) return;
+  if (open_slots.owner != getpid()) return;
   Slot* const slots = open_slots.first;
   const size_t count = slots == nullptr ? 0 : open_slots.count.load();
   const size_t begin = own_slot < count ? own_slot : 0;
@@ -255,6 +261,7 @@ class StageMarker::Impl {
     if (rename(made.c_str(), path.c_str()) != 0) return fail_errno(errno, "rename", made);
     WM_INVARIANT(open_slots.first == nullptr);
     open_slots.count = workers;
+    open_slots.owner = getpid();
     open_slots.first = parts_.slots.data();
     install_handlers();
     return {};
@@ -272,6 +279,7 @@ class StageMarker::Impl {
     slot.first = first;
     slot.last = last;
     slot.alone = alone ? 1 : 0;
+    slot.died_by = 0;
     set_stage(slot.stage, stage);
     slot.entered.store(1, std::memory_order_release);
   }

@@ -79,7 +79,7 @@ void Committer::serve() {
       task->answer = task->work();
       if (task->answer) task->answer = status = write_checkpoint();
     }
-    note(status, turn.checkpoint);
+    note(status);
     answer(turn.tasks);
   }
 }
@@ -121,7 +121,7 @@ Status Committer::write_checkpoint() {
   return {};
 }
 
-void Committer::note(const Status& status, bool checkpoint) {
+void Committer::note(const Status& status) {
   const bool was_good = !stalled_ && !broken_;
   stalled_ = !status && status.error().code == ErrorCode::NoSpace;
   broken_ = !status && !stalled_;
@@ -129,7 +129,7 @@ void Committer::note(const Status& status, bool checkpoint) {
   {
     const MutexLock lock(mutex_);
     health_ = status;
-    if (stalled_ && checkpoint) checkpoint_due_ = true;
+    if (stalled_) checkpoint_due_ = true;
   }
   if (!status && was_good) failed_(status.error());
 }

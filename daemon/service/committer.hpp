@@ -66,7 +66,7 @@ class Committer {
   Status advance(const Turn& turn);
   Status write_checkpoint();
   void answer(const std::vector<Task*>& tasks);
-  void note(const Status& status, bool checkpoint);
+  void note(const Status& status);
 
   // Constant after construction.
   StateStore& state_;

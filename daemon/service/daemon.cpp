@@ -145,7 +145,11 @@ class Daemon::Impl {
 
   Status open_storage() {
     WM_TRY(take(Log::open(result_log_options(config_, state_dir_)), results_));
-    WM_TRY(take(Log::open(intake_log_options(config_, state_dir_)), intake_log_));
+    LogOptions intake_log = intake_log_options(config_, state_dir_);
+    // A power cut may have cost the intake log more than the result log, where neither waits for the
+    // disk: what has its result is done.
+    if (intake_log.durability != Durability::Always) intake_log.next_min = results_->durable() + 1;
+    WM_TRY(take(Log::open(intake_log), intake_log_));
     if (intake_log_->durable() < results_->durable())
       return fail(ErrorCode::Damaged,
                   "the intake log ends at {}, but there are results up to {}: the log lost its end",
@@ -246,12 +250,15 @@ class Daemon::Impl {
   }
 
   void drain() {
-    const bool done =
-        intake_->counters().waiting == 0 && results_->durable() + 1 == intake_log_->next();
+    // A log that can no longer be written keeps the sequences that it gave out.
+    const bool all_written =
+        intake_log_->durable() + 1 == intake_log_->next() || !intake_log_->health();
+    const bool done = all_written && intake_->counters().waiting == 0 &&
+                      results_->durable() == intake_log_->durable();
     if (done || steady_clock::now() >= drain_until_) {
       if (!done)
         log_warning("drain timeout: {} documents are left for the next start",
-                    intake_log_->next() - 1 - results_->durable());
+                    intake_log_->durable() - results_->durable());
       context_.stop();
       return;
     }
@@ -328,6 +335,10 @@ class Daemon::Impl {
 
   // From the source of the stream to its end, so that each room still finds the next one.
   void stop() {
+    // Nobody waits for signals any more, but a stage that hangs may hold this up.
+    boost::system::error_code ignored;
+    signals_.clear(ignored);
+    for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { std::_Exit(0); });
     pipeline_->stop();
     // On a full disk this does not wait for space: what has no durable result is processed again.
     if (const Status flushed = results_->flush(); !flushed)
