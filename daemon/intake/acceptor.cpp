@@ -88,8 +88,6 @@ tl::expected<Taken, Refusal> Acceptor::take(const Content& content, std::string_
 }
 
 Result<uint64_t> Acceptor::retry(uint64_t dead_sequence, const std::string& intake_record) {
-  if (const auto before = retried_.find(dead_sequence); before != retried_.end())
-    return before->second;
   v1::IntakeRecord record;
   const auto fields =
       record.ParseFromString(intake_record) ? fields_in_place(record.document()) : std::nullopt;
@@ -101,6 +99,8 @@ Result<uint64_t> Acceptor::retry(uint64_t dead_sequence, const std::string& inta
                 : refusal->code == v1::Nack::SHUTTING_DOWN ? ErrorCode::Unavailable
                                                            : ErrorCode::Io,
                 "{}", refusal->message);
+  if (const auto before = retried_.find(dead_sequence); before != retried_.end())
+    return before->second;
   newest_us_ = std::max(newest_us_, now_us());
   record.set_session(0);
   record.set_number(0);  // the session's numbers go on without it

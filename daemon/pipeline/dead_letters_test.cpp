@@ -78,6 +78,8 @@ TEST(DeadLetters, KeepWhatHappenedAndWhatWasSubmitted) {
   EXPECT_EQ(letter->attempts, 2U);
   EXPECT_EQ(letter->accepted_at_us, 3'000'000);
   EXPECT_EQ(letter->bytes, record_of(3, 0).size());
+  EXPECT_EQ(office.letters->intake_record(3).error().code, ErrorCode::Busy);
+  ASSERT_TRUE(office.state->commit(5));
   EXPECT_EQ(office.letters->intake_record(3).value(), record_of(3, 0));
   EXPECT_EQ(office.letters->intake_record(4).error().code, ErrorCode::NotFound);
   EXPECT_FALSE(office.letters->find(4).has_value());
@@ -103,6 +105,7 @@ TEST(DeadLetters, ADamagedDocumentHasALetterButNoRecord) {
   note(*office.letters, 7, v1::Result::DEAD, 0, true);
   EXPECT_EQ(office.letters->find(7)->bytes, 0U);
   EXPECT_EQ(office.letters->find(7)->stage, "log");
+  ASSERT_TRUE(office.state->commit(7));
   const auto record = office.letters->intake_record(7);
   ASSERT_FALSE(record.has_value());
   EXPECT_NE(record.error().message.find("cannot be tried again"), std::string::npos);
