@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <string_view>
+#include <utility>
 
 #include "daemon/base/thread.hpp"
 #include "wiremill/v1/record.pb.h"
@@ -64,15 +65,18 @@ class DeadLetters::Impl {
         records_space_(state.space(kRecordsSpace)) {}
 
   Status load() {
-    const MutexLock lock(mutex_);
     Status readable;
+    std::vector<std::pair<uint64_t, v1::DeadLetter>> letters;
     WM_TRY(state_.scan(space_, "", "", [&](std::string_view key, std::string_view value) {
       v1::DeadLetter stored;
       if (!parse(key, value, stored, readable)) return false;
-      keep(sequence_of(key), stored);
+      letters.emplace_back(sequence_of(key), std::move(stored));
       return true;
     }));
-    return readable;
+    WM_TRY(readable);
+    const MutexLock lock(mutex_);
+    for (const auto& [sequence, stored] : letters) keep(sequence, stored);
+    return {};
   }
 
   void note(Flight& flight) {
