@@ -158,8 +158,9 @@ class AdminApi::Impl {
   void list_cursors(const AdminRequest&, Reply reply) { reply({.body = cursors_json(*rooms_)}); }
 
   void set_cursor(const AdminRequest& request, Reply reply) {
-    rapidjson::Document json;
-    json.Parse<rapidjson::kParseIterativeFlag>(request.body.data(), request.body.size());
+    rapidjson::Document parsed;
+    parsed.Parse<rapidjson::kParseIterativeFlag>(request.body.data(), request.body.size());
+    const rapidjson::Document& json = parsed;
     const auto sequence =
         json.HasParseError() || !json.IsObject() ? json.MemberEnd() : json.FindMember("sequence");
     if (json.HasParseError() || !json.IsObject() || sequence == json.MemberEnd() ||

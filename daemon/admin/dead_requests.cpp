@@ -221,8 +221,9 @@ AdminReply dead_body(const Rooms& rooms, uint64_t sequence) {
 }
 
 Result<std::vector<uint64_t>> read_sequences(const std::string& body) {
-  rapidjson::Document json;
-  json.Parse<rapidjson::kParseIterativeFlag>(body.data(), body.size());
+  rapidjson::Document parsed;
+  parsed.Parse<rapidjson::kParseIterativeFlag>(body.data(), body.size());
+  const rapidjson::Document& json = parsed;
   if (json.HasParseError() || !json.IsObject())
     return fail(ErrorCode::Malformed, "the body must be {{\"sequences\":[…]}}");
   const auto list = json.FindMember("sequences");
