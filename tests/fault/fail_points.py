@@ -23,11 +23,14 @@ from outcome import Outcome
 ROOMS = os.path.join(os.path.dirname(__file__), "..", "..", "daemon")
 CALL = re.compile(r'\bfail_point\(\s*"([a-z_.]+)"\s*\)')
 CONFIG = daemons.configuration("language duplicates",
-                               "segment_bytes: 1MiB, result_bytes_max: 6MiB")
-LIFE_DOCUMENTS = 1200  # of 2 KB: some rolls of both logs
-FIRST_LIFE_DOCUMENTS = 4000  # so that retention has something to remove at once
+                               "segment_bytes: 1MiB, result_bytes_max: 16MiB")
+LIFE_DOCUMENTS = 1200  # acknowledged in a life, of 2 KB: some rolls of both logs
+LIFE_RESULTS = 800     # and seen by every subscriber: on a fast disk acknowledgements are far ahead
+FIRST_LIFE_DOCUMENTS = 6000  # so that retention has something to remove at once
 RETENTION_S = 12  # the daemon looks every 10 s
-BACKLOG = 1000         # results that subscribers may be behind: less than what retention keeps
+# How far subscribers and their cursors may be behind, with what is under way: less than retention keeps.
+BACKLOG = 1000
+COMMIT_EVERY = 300
 
 
 def names():
@@ -56,7 +59,7 @@ class Round:
         self.options, self.outcome, self.folder = options, outcome, folder
         self.passes_max = passes_max
         self.load = loads.Load(options.load, folder, clients=4, subscribers=2, text_bytes=2000,
-                               backlog=BACKLOG)
+                               backlog=BACKLOG, commit_every=COMMIT_EVERY)
 
     def start(self, point=None):
         return daemons.Daemon(self.options.mutant, self.folder, CONFIG,
@@ -83,9 +86,11 @@ class Round:
         self.outcome.cycles += 1
         daemon = self.start(point)
         if daemon.wait_serving():
-            wanted = self.load.status()["acknowledged"] + documents
+            before = self.load.status()
             self.load.begin(daemon)
-            self.load.wait(lambda status: status["acknowledged"] >= wanted or daemon.died())
+            self.load.wait(lambda now: daemon.died() or (
+                now["acknowledged"] >= before["acknowledged"] + documents and
+                min(now["seen"]) >= min(before["seen"]) + LIFE_RESULTS))
             if point.startswith("retention."):
                 self.load.order("rest")
                 with contextlib.suppress(subprocess.TimeoutExpired):

@@ -33,7 +33,8 @@ struct LoadOptions {
   uint64_t subscribers = 2;
   std::string name = "subscriber";  // the subscribers are NAME-1, NAME-2 …
   uint64_t text_bytes = 200;
-  uint64_t backlog = 20'000;  // acknowledged but not seen: beyond it no new documents are made
+  uint64_t backlog = 20'000;     // acknowledged but not seen: beyond it no new documents are made
+  uint64_t commit_every = 2000;  // results at most between two commits of a cursor
 };
 
 constexpr uint32_t kCredits[] = {2000, 64, 1000};
@@ -45,9 +46,9 @@ class Load {
       clients_.push_back(
           std::make_unique<Client>(options.folder, i, options.text_bytes, findings_));
     for (uint64_t i = 1; i <= options.subscribers; ++i)
-      subscribers_.push_back(
-          std::make_unique<Subscriber>(options.folder, options.name + "-" + std::to_string(i), true,
-                                       kCredits[(i - 1) % std::size(kCredits)], findings_));
+      subscribers_.push_back(std::make_unique<Subscriber>(
+          options.folder, options.name + "-" + std::to_string(i), options.commit_every,
+          kCredits[(i - 1) % std::size(kCredits)], findings_));
   }
 
   // False: not a command.
@@ -95,7 +96,7 @@ class Load {
 
   void read_all(const std::string& endpoint) {
     stop_ = false;
-    Subscriber replay(options_.folder, "replay", false, kCredits[0], findings_);
+    Subscriber replay(options_.folder, "replay", 0, kCredits[0], findings_);
     replay.run(context_, endpoint, stop_);
     replay_first_ = replay.first();
     replay_last_ = replay.seen();
@@ -169,6 +170,7 @@ int main(int argc, char** argv) {
   app.add_option("--name", options.name, "of the subscribers and their cursors");
   app.add_option("--text-bytes", options.text_bytes);
   app.add_option("--backlog", options.backlog);
+  app.add_option("--commit-every", options.commit_every);
   CLI11_PARSE(app, argc, argv);
 
   wiremill::fault::Load load(options);

@@ -20,7 +20,6 @@ namespace {
 constexpr std::chrono::milliseconds kPoll{5};
 constexpr std::chrono::milliseconds kQuiet{50};  // after a kill, for what is still in the socket
 constexpr int kBurst = 64;
-constexpr uint64_t kCommitEveryMax = 2000;
 constexpr int64_t kPauseUs = 5000;  // so that no answer to an earlier sending is still under way
 constexpr std::string_view kMagic = "WM1";
 int64_t steady_us() {
@@ -270,10 +269,11 @@ void Client::refused(zmq::socket_t& socket, const v1::Nack& nack) {
   }
 }
 
-Subscriber::Subscriber(const std::string& folder, const std::string& name, bool cursor,
+Subscriber::Subscriber(const std::string& folder, const std::string& name, uint64_t commit_every,
                        uint32_t credit, Findings& findings)
     : name_(name),
-      cursor_(cursor),
+      cursor_(commit_every > 0),
+      commit_every_(commit_every),
       credit_(credit),
       findings_(findings),
       record_(folder + "/seen." + name, sizeof(Seen)),
@@ -427,7 +427,7 @@ void Subscriber::commit(zmq::socket_t& socket, const v1::FeedHeader& header) {
   request.mutable_commit()->set_sequence(header.sequence());
   send(socket, request);
   commit_asked_ = header.sequence();
-  commit_at_ = header.sequence() + 1 + random_() % kCommitEveryMax;
+  commit_at_ = header.sequence() + 1 + random_() % commit_every_;
 }
 
 }  // namespace wiremill::fault

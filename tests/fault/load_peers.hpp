@@ -101,9 +101,10 @@ class Client {
 
 class Subscriber {
  public:
-  // Without a cursor it always begins at the first result that is kept.
-  Subscriber(const std::string& folder, const std::string& name, bool cursor, uint32_t credit,
-             Findings& findings);
+  // Commits its cursor after that many results at most. With 0 it has none, and always begins at the
+  // first result that is kept.
+  Subscriber(const std::string& folder, const std::string& name, uint64_t commit_every,
+             uint32_t credit, Findings& findings);
 
   // Until `stop`; without a cursor until the head.
   void run(zmq::context_t& context, const std::string& endpoint, const std::atomic<bool>& stop);
@@ -123,6 +124,7 @@ class Subscriber {
 
   const std::string name_;
   const bool cursor_;
+  const uint64_t commit_every_;
   const uint32_t credit_;
   Findings& findings_;
   Rows record_;
