@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "daemon/base/logging.hpp"
+#include "daemon/base/memory.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/pipeline/line.hpp"
 #include "daemon/service/daemon.hpp"
@@ -29,6 +30,7 @@ int refuse(const ConfigErrors& errors, int exit_code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  wiremill::keep_freed_memory();
   CLI::App app{
       "wiremilld takes documents over ZeroMQ, runs them through the configured stages and "
       "publishes "
