@@ -10,15 +10,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <utility>
+
+#include "daemon/log/recent_groups.hpp"
 
 namespace wiremill {
 namespace {
 
-constexpr int64_t kBlockBytes = 4096;  // what direct writes are aligned to
 constexpr int64_t kZeroStepBytes = 1 << 20;
 
 class Descriptor {
@@ -48,15 +47,14 @@ class RealFile final : public File {
       : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
 
   Status write_at(int64_t offset, std::string_view bytes) override {
-    while (!bytes.empty()) {
-      const ssize_t done = uninterrupted(
-          [&] { return ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), offset); });
-      if (done < 0) return fail_errno(errno, "cannot write", path_);
-      if (done == 0) return fail_errno(ENOSPC, "cannot write", path_);
-      bytes.remove_prefix(static_cast<size_t>(done));
-      offset += done;
-    }
-    return {};
+    if (direct_) WM_TRY(set_direct(false));
+    return write(offset, bytes);
+  }
+
+  // Saves the page cache a page for each block: their making costs more than all else of a write.
+  Status write_blocks(int64_t offset, std::string_view bytes) override {
+    if (!direct_ && !set_direct(true)) return write_at(offset, bytes);
+    return write(offset, bytes);
   }
 
   Result<size_t> read_at(int64_t offset, char* into, size_t size) const override {
@@ -86,19 +84,6 @@ class RealFile final : public File {
     return truncate(size);
   }
 
-  // Direct writes of the whole blocks cost a quarter of the processor's time and push nothing out of
-  // the page cache. Not every file system has them; what they leave is written as usual.
-  Status zero(int64_t begin, int64_t end) override {
-    const int flags = ::fcntl(descriptor_.get(), F_GETFL);
-    if (begin % kBlockBytes == 0 && flags >= 0 &&
-        ::fcntl(descriptor_.get(), F_SETFL, flags | O_DIRECT) == 0) {
-      begin = zero_blocks(begin, end);
-      if (::fcntl(descriptor_.get(), F_SETFL, flags) != 0)
-        return fail_errno(errno, "cannot write", path_);
-    }
-    return File::zero(begin, end);
-  }
-
   Status truncate(int64_t size) override {
     if (uninterrupted([&] { return ::ftruncate(descriptor_.get(), size); }) != 0)
       return fail_errno(errno, "cannot set the size of", path_);
@@ -117,25 +102,36 @@ class RealFile final : public File {
   }
 
  private:
-  // Answers how far it came.
-  int64_t zero_blocks(int64_t begin, int64_t end) {
-    const std::unique_ptr<void, decltype(&std::free)> zeros(
-        std::aligned_alloc(kBlockBytes, kZeroStepBytes), &std::free);
-    if (!zeros) return begin;
-    std::memset(zeros.get(), 0, kZeroStepBytes);
-    while (end - begin >= kBlockBytes) {
-      const auto step =
-          static_cast<size_t>(std::min(kZeroStepBytes, (end - begin) / kBlockBytes * kBlockBytes));
-      const ssize_t done =
-          uninterrupted([&] { return ::pwrite(descriptor_.get(), zeros.get(), step, begin); });
-      if (done <= 0 || done % kBlockBytes != 0) break;
-      begin += done;
+  Status set_direct(bool direct) {
+    const int flags = ::fcntl(descriptor_.get(), F_GETFL);
+    if (flags < 0 ||
+        ::fcntl(descriptor_.get(), F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) != 0)
+      return fail_errno(errno, "cannot write", path_);
+    direct_ = direct;
+    return {};
+  }
+
+  Status write(int64_t offset, std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t done = uninterrupted(
+          [&] { return ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), offset); });
+      if (done < 0 && errno == EINVAL && direct_) {  // a file system that says so only now
+        WM_TRY(set_direct(false));
+        continue;
+      }
+      if (done < 0) return fail_errno(errno, "cannot write", path_);
+      if (done == 0) return fail_errno(ENOSPC, "cannot write", path_);
+      bytes.remove_prefix(static_cast<size_t>(done));
+      offset += done;
+      // A direct write that ended inside a block goes on as a plain one.
+      if (direct_ && done % kBlockBytes != 0) WM_TRY(set_direct(false));
     }
-    return begin;
+    return {};
   }
 
   const Descriptor descriptor_;
   const std::string path_;
+  bool direct_ = false;  // the writer's own
 };
 
 class RealLock final : public FileLock {
@@ -218,11 +214,13 @@ class RealFileSystem final : public FileSystem {
 }  // namespace
 
 Status File::zero(int64_t begin, int64_t end) {
-  const std::string zeros(static_cast<size_t>(std::clamp(end - begin, int64_t{0}, kZeroStepBytes)),
-                          '\0');
-  for (int64_t at = begin; at < end; at += kZeroStepBytes)
-    WM_TRY(write_at(at, std::string_view(zeros).substr(
-                            0, static_cast<size_t>(std::min(kZeroStepBytes, end - at)))));
+  const Blocks zeros(0, std::min(kZeroStepBytes, end - begin));
+  for (; begin < end; begin += kZeroStepBytes) {
+    const int64_t step = std::min(kZeroStepBytes, end - begin);
+    const std::string_view bytes = zeros.bytes().substr(0, static_cast<size_t>(step));
+    const bool whole = begin % kBlockBytes == 0 && step % kBlockBytes == 0;
+    WM_TRY(whole ? write_blocks(begin, bytes) : write_at(begin, bytes));
+  }
   return {};
 }
 

@@ -17,19 +17,31 @@
 
 namespace wiremill {
 
-class File {
+// What direct writes are aligned to.
+inline constexpr int64_t kBlockBytes = 4096;
+
+class Readable {
  public:
-  virtual ~File() = default;
-  // All of `bytes`; grows the file where they go past its end. Errors: Io.
-  virtual Status write_at(int64_t offset, std::string_view bytes) = 0;
+  virtual ~Readable() = default;
   // Up to `size` bytes; fewer only at the end of the file. Errors: Io.
   virtual Result<size_t> read_at(int64_t offset, char* into, size_t size) const = 0;
+};
+
+class File : public Readable {
+ public:
+  // All of `bytes`; grows the file where they go past its end. Errors: Io.
+  virtual Status write_at(int64_t offset, std::string_view bytes) = 0;
+  // The same past the page cache, where the file system can: for large writes whose bytes the
+  // caller keeps as long as they are wanted. Place, size and address are multiples of kBlockBytes.
+  virtual Status write_blocks(int64_t offset, std::string_view bytes) {
+    return write_at(offset, bytes);
+  }
   // fdatasync: the bytes and the size are on the medium. Errors: Io.
   virtual Status sync() = 0;
   // Reserves space for `size` bytes and makes the file that long. Errors: Io.
   virtual Status allocate(int64_t size) = 0;
-  // Overwrites [begin, end) with zeros, past the page cache where the file system can. Errors: Io.
-  virtual Status zero(int64_t begin, int64_t end);
+  // Overwrites [begin, end) with zeros. Errors: Io.
+  Status zero(int64_t begin, int64_t end);
   virtual Status truncate(int64_t size) = 0;
   virtual Result<int64_t> size() const = 0;
   // The bytes need not stay in the page cache. A hint.

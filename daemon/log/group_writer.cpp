@@ -29,17 +29,11 @@
 #include "daemon/base/mutant.hpp"
 
 namespace wiremill {
-namespace {
-
-constexpr int64_t kPageBytes = 4096;
-constexpr size_t kKeptBytesMax = 16 << 20;  // of the buffer, from one group to the next
-
-}  // namespace
-
 GroupWriter::GroupWriter(FileSystem& files, const LogOptions& options, Catalog& catalog,
-                         GroupWriterStart start)
+                         RecentGroups& recent, GroupWriterStart start)
     : options_(options),
       catalog_(catalog),
+      recent_(recent),
       epoch_(start.epoch),
       maker_(files, options.directory, options.segment_bytes),
       file_(std::move(start.file)),
@@ -52,27 +46,25 @@ GroupWriter::GroupWriter(FileSystem& files, const LogOptions& options, Catalog& 
       put_next_(next_) {}
 
 Status GroupWriter::begin() {
-  if (file_) return {};
-  return roll(header_.first, kSegmentHeaderBytes);
+  if (!file_) return roll(header_.first, kSegmentHeaderBytes);
+  const int64_t begin = end_ / kBlockBytes * kBlockBytes;
+  if (begin == end_) return {};
+  Blocks block(begin, end_);
+  const auto got = file_->read_at(begin, block.at(begin), static_cast<size_t>(end_ - begin));
+  if (!got) return tl::unexpected(got.error());
+  kept_ = std::make_shared<const Blocks>(std::move(block));
+  return {};
 }
 
-Status GroupWriter::put(std::span<const std::string> payloads, int64_t bytes) {
+Status GroupWriter::put(std::span<const std::string> payloads) {
+  const int64_t bytes = group_bytes(payloads);
   if (spoilt_ || end_ + bytes > capacity_) WM_TRY(roll(next_, kSegmentHeaderBytes + bytes));
-  encode_group({.salt = header_.salt,
-                .offset = end_,
-                .synced_before = mutant("skip_high_water_mark") ? 0 : synced_,
-                .epoch = epoch_,
-                .first = next_,
-                .bytes = bytes,
-                .count = static_cast<uint32_t>(payloads.size())},
-               payloads, bytes_);
   spoilt_ = true;  // until it is kept
   fail_point("log.append.before_write");
-  WM_TRY(write());
+  WM_TRY(write(payloads));
   fail_point("log.append.after_write");
   put_end_ = end_ + bytes;
   put_next_ = next_ + payloads.size();
-  if (bytes_.capacity() > kKeptBytesMax) std::string().swap(bytes_);
   return {};
 }
 
@@ -92,6 +84,8 @@ Status GroupWriter::sync() {
 
 IndexEntry GroupWriter::keep() {
   const IndexEntry place{.sequence = next_, .offset = end_};
+  recent_.add(header_.first, end_, put_end_, put_);
+  kept_ = std::move(put_);
   end_ = put_end_;
   next_ = put_next_;
   spoilt_ = false;
@@ -105,25 +99,27 @@ bool GroupWriter::vouch_due() const {
 }
 
 void GroupWriter::vouch() {
-  encode_group({.salt = header_.salt,
-                .offset = end_,
-                .synced_before = synced_,
-                .epoch = epoch_,
-                .first = next_,
-                .bytes = kGroupHeaderBytes,
-                .count = 0},
-               {}, bytes_);
   vouched_ = end_;
-  if (!write()) spoilt_ = true;
+  if (!write({})) spoilt_ = true;
 }
 
-// Writes up to the end of the page. There are zeros already, but the zeroed file is not in the page
-// cache, and for a part of a page the kernel would have to read the rest first.
-Status GroupWriter::write() {
-  const int64_t end = end_ + static_cast<int64_t>(bytes_.size());
-  const int64_t page_end = (end + kPageBytes - 1) / kPageBytes * kPageBytes;
-  bytes_.resize(static_cast<size_t>(std::max(end, std::min(page_end, capacity_)) - end_), '\0');
-  return file_->write_at(end_, bytes_);
+// Writes the group at end_ and leaves its blocks in put_.
+Status GroupWriter::write(std::span<const std::string> payloads) {
+  auto blocks = std::make_shared<Blocks>(end_, end_ + group_bytes(payloads));
+  if (kept_)
+    std::copy_n(kept_->at(blocks->begin()), end_ - blocks->begin(), blocks->at(blocks->begin()));
+  encode_group({.salt = header_.salt,
+                .offset = end_,
+                .synced_before = mutant("skip_high_water_mark") ? 0 : synced_,
+                .epoch = epoch_,
+                .first = next_},
+               payloads, blocks->at(end_));
+  put_ = blocks;
+  const std::string_view bytes = blocks->bytes();
+  const int64_t room = capacity_ - blocks->begin();
+  return room >= static_cast<int64_t>(bytes.size())
+             ? file_->write_blocks(blocks->begin(), bytes)
+             : file_->write_at(blocks->begin(), bytes.substr(0, static_cast<size_t>(room)));
 }
 
 // Goes over to a new segment. The old one is synced whole and ends with its last group.
@@ -140,6 +136,7 @@ Status GroupWriter::roll(uint64_t first, int64_t bytes) {
   header_ = std::move(header);
   capacity_ = std::max(bytes, options_.segment_bytes);
   end_ = put_end_ = synced_ = kSegmentHeaderBytes;
+  kept_.reset();
   vouched_ = 0;
   spoilt_ = false;
   catalog_.add(header_.first, options_.directory + '/' + segment_file_name(header_.first), end_);

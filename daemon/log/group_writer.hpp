@@ -12,6 +12,7 @@
 #include "daemon/log/catalog.hpp"
 #include "daemon/log/file.hpp"
 #include "daemon/log/log.hpp"
+#include "daemon/log/recent_groups.hpp"
 #include "daemon/log/segment.hpp"
 #include "daemon/log/segment_maker.hpp"
 
@@ -29,16 +30,18 @@ struct GroupWriterStart {
 
 class GroupWriter {
  public:
-  GroupWriter(FileSystem& files, const LogOptions& options, Catalog& catalog,
+  // All outlive it.
+  GroupWriter(FileSystem& files, const LogOptions& options, Catalog& catalog, RecentGroups& recent,
               GroupWriterStart start);
 
-  // Makes the newest segment where there is none. Errors: Io, NoSpace.
+  // Makes the newest segment where there is none, or reads the block that it ends in. Errors: Io,
+  // NoSpace.
   Status begin();
 
-  // Writes a group of the next sequences, `bytes` long. It counts for nothing before keep(), and
+  // Writes a group of the next sequences, group_bytes() long. It counts for nothing before keep(), and
   // after an error the same group is put again or none is: it then goes to a new segment. Errors:
   // Io, NoSpace.
-  Status put(std::span<const std::string> payloads, int64_t bytes);
+  Status put(std::span<const std::string> payloads);
   // Syncs what was put and kept. Never repeated for the same bytes. Errors: Io, NoSpace.
   Status sync();
   // The group that was put is the log's from now on.
@@ -62,10 +65,11 @@ class GroupWriter {
 
  private:
   Status roll(uint64_t first, int64_t bytes);
-  Status write();
+  Status write(std::span<const std::string> payloads);
 
   const LogOptions& options_;
   Catalog& catalog_;
+  RecentGroups& recent_;
   const uint64_t epoch_;
   SegmentMaker maker_;
 
@@ -80,7 +84,10 @@ class GroupWriter {
   uint64_t put_next_;
   bool spoilt_ = false;
   bool lost_ = false;
-  std::string bytes_;  // of the group being written
+  // Blocks are written whole, so each group begins with what the one before left in its last block.
+  std::shared_ptr<const Blocks>
+      kept_;                           // of the last group kept; none where end_ is a block's begin
+  std::shared_ptr<const Blocks> put_;  // of the group that was put
   std::atomic<uint64_t> syncs_ = 0;
 };
 

@@ -26,6 +26,7 @@
 #include "daemon/log/mark.hpp"
 #include "daemon/log/opening.hpp"
 #include "daemon/log/reader.hpp"
+#include "daemon/log/recent_groups.hpp"
 #include "daemon/log/segment.hpp"
 
 namespace wiremill {
@@ -34,6 +35,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kGroupBytesMax = 8 << 20;  // or one record
+constexpr size_t kRecentBytesMax = 32 << 20;
 constexpr size_t kRecordBytesMax = 1 << 30;
 constexpr auto kSpaceRetryAfter = std::chrono::seconds(1);
 
@@ -52,7 +54,7 @@ class Log::Impl {
         catalog_(start.newest.next - 1),
         durable_(start.newest.next - 1),
         next_(start.newest.next),
-        writer_(files, options_, catalog_, enlist(std::move(start))) {}
+        writer_(files, options_, catalog_, recent_, enlist(std::move(start))) {}
 
   Status start() {
     WM_TRY(writer_.begin());
@@ -119,7 +121,10 @@ class Log::Impl {
   }
 
   std::unique_ptr<LogReader::Impl> reader(uint64_t sequence, Caching caching) const {
-    return std::make_unique<LogReader::Impl>(files_, catalog_, options_.name, sequence, caching);
+    // Whoever leaves the page cache alone wants to see the medium.
+    const RecentGroups* recent = caching == Caching::Leave ? nullptr : &recent_;
+    return std::make_unique<LogReader::Impl>(files_, catalog_, recent, options_.name, sequence,
+                                             caching);
   }
 
   Status remove_below(uint64_t sequence) WM_EXCLUDES(remove_mutex_) {
@@ -229,7 +234,7 @@ class Log::Impl {
         bytes += more;
         ++count;
       }
-      WM_TRY(write_group(payloads.first(count), bytes));
+      WM_TRY(write_group(payloads.first(count)));
       payloads = payloads.subspan(count);
     }
     return {};
@@ -237,10 +242,10 @@ class Log::Impl {
 
   // A failed group is written once more, to a new segment; one for which there is no space, until
   // there is. What was shown before it was synced cannot be written again: nobody has it any more.
-  Status write_group(std::span<const std::string> payloads, int64_t bytes) {
+  Status write_group(std::span<const std::string> payloads) {
     bool again = false, spoilt = false;
     for (;;) {
-      Status written = try_group(payloads, bytes, spoilt);
+      Status written = try_group(payloads, spoilt);
       if (written) return {};
       spoilt |= writer_.spoilt();
       const Error& error = written.error();
@@ -256,13 +261,13 @@ class Log::Impl {
     }
   }
 
-  Status try_group(std::span<const std::string> payloads, int64_t bytes, bool rewritten) {
+  Status try_group(std::span<const std::string> payloads, bool rewritten) {
     const bool sync_before = options_.durability == Durability::Always;
-    WM_TRY(writer_.put(payloads, bytes));
+    WM_TRY(writer_.put(payloads));
     if (sync_before && !mutant("publish_before_sync")) WM_TRY(writer_.sync());
     if (!writer_.unsynced())
       next_sync_ = Clock::now() + std::chrono::milliseconds(options_.sync_interval_ms);
-    publish(writer_.keep(), bytes - kGroupHeaderBytes, rewritten);
+    publish(writer_.keep(), group_bytes(payloads) - kGroupHeaderBytes, rewritten);
     if (sync_before && mutant("publish_before_sync")) WM_TRY(writer_.sync());
     return {};
   }
@@ -329,6 +334,7 @@ class Log::Impl {
 
   // These guard themselves.
   mutable Catalog catalog_;
+  RecentGroups recent_{kRecentBytesMax};
   std::atomic<uint64_t> durable_;  // changes under mutex_
 
   mutable Mutex mutex_;

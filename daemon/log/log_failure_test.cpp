@@ -382,8 +382,8 @@ TEST_F(LogVouch, ReadsOnBehindAnEmptyGroupThatALaterOneKnowsOf) {
   header.offset += kGroupHeaderBytes;
   header.synced_before = header.offset;
   const std::vector<std::string> payloads = {"group 4"};
-  std::string group;
-  encode_group(header, payloads, group);
+  std::string group(static_cast<size_t>(group_bytes(payloads)), '\0');
+  encode_group(header, payloads, group.data());
   bytes.replace(static_cast<size_t>(header.offset), group.size(), group);
   const auto log = open_with(bytes);
   EXPECT_EQ(log->next(), 5U);

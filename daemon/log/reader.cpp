@@ -8,6 +8,27 @@
 #include <utility>
 
 namespace wiremill {
+namespace {
+
+// A segment: its newest groups out of memory, the others out of its file.
+class RecentFile final : public Readable {
+ public:
+  RecentFile(const RecentGroups* recent, uint64_t segment, const File& file)
+      : recent_(recent), segment_(segment), file_(file) {}
+
+  Result<size_t> read_at(int64_t offset, char* into, size_t size) const override {
+    const int64_t end = offset + static_cast<int64_t>(size);
+    if (recent_ != nullptr && recent_->copy(segment_, offset, end, into)) return size;
+    return file_.read_at(offset, into, size);
+  }
+
+ private:
+  const RecentGroups* const recent_;
+  const uint64_t segment_;
+  const File& file_;
+};
+
+}  // namespace
 
 LogReader::LogReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LogReader::~LogReader() = default;
@@ -68,22 +89,22 @@ Status LogReader::Impl::enter(const SegmentPlace& place) {
   // Without a header nothing in it is found, and all its records are reported as damaged.
   if (!header && header.error().code != ErrorCode::Damaged) return tl::unexpected(header.error());
   const uint64_t salt = header && header->has_value() ? (*header)->salt : 0;
-  const auto start = hop(place, **file, salt);
-  if (!start) return tl::unexpected(start.error());
   file_ = std::move(*file);
-  walker_.emplace(*file_, salt);
+  source_ = std::make_unique<RecentFile>(recent_, place.segment->first, *file_);
+  const auto start = hop(place, salt);
+  if (!start) return tl::unexpected(start.error());
+  walker_.emplace(*source_, salt);
   walker_->seek(start->offset, start->sequence);
   segment_ = place.segment;
   return {};
 }
 
 // Goes from group header to group header, and leaves what it passed in the index.
-Result<IndexEntry> LogReader::Impl::hop(const SegmentPlace& place, const File& file,
-                                        uint64_t salt) {
+Result<IndexEntry> LogReader::Impl::hop(const SegmentPlace& place, uint64_t salt) {
   IndexEntry at = place.near;
   std::vector<IndexEntry> passed;
   while (at.offset < place.end) {
-    const auto group = read_group_header(file, at.offset, salt);
+    const auto group = read_group_header(*source_, at.offset, salt);
     if (!group) return tl::unexpected(group.error());
     if (!group->has_value() || (*group)->first + (*group)->count > position_) break;
     if (passed.empty() || at.offset >= passed.back().offset + kIndexStepBytes) passed.push_back(at);

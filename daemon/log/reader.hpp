@@ -10,16 +10,19 @@
 #include "daemon/log/catalog.hpp"
 #include "daemon/log/file.hpp"
 #include "daemon/log/log.hpp"
+#include "daemon/log/recent_groups.hpp"
 #include "daemon/log/walker.hpp"
 
 namespace wiremill {
 
 class LogReader::Impl {
  public:
-  Impl(FileSystem& files, Catalog& catalog, std::string log_name, uint64_t position,
-       Caching caching)
+  // Without `recent` everything is read from the files.
+  Impl(FileSystem& files, Catalog& catalog, const RecentGroups* recent, std::string log_name,
+       uint64_t position, Caching caching)
       : files_(files),
         catalog_(catalog),
+        recent_(recent),
         log_name_(std::move(log_name)),
         caching_(caching),
         position_(std::max(position, catalog.first())) {}
@@ -29,19 +32,21 @@ class LogReader::Impl {
 
  private:
   Status enter(const SegmentPlace& place);
-  Result<IndexEntry> hop(const SegmentPlace& place, const File& file, uint64_t salt);
+  Result<IndexEntry> hop(const SegmentPlace& place, uint64_t salt);
   Status find_next(int64_t end);
   Result<LogRecord> take(const SegmentPlace& place);
   void forget();
 
   FileSystem& files_;
   Catalog& catalog_;
+  const RecentGroups* const recent_;
   const std::string log_name_;
   const Caching caching_;
   uint64_t position_;
 
   std::shared_ptr<const Segment> segment_;  // the one entered
   std::unique_ptr<File> file_;
+  std::unique_ptr<Readable> source_;  // what is read: file_ and recent_
   std::optional<SegmentWalker> walker_;
   std::optional<SegmentEntry> ahead_;  // the next whole record header, at or after position_
   int64_t searched_up_to_ = 0;         // no record header follows below this offset

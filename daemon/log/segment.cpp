@@ -109,32 +109,37 @@ Result<std::optional<SegmentHeader>> decode_segment_header(std::string_view bloc
   return std::nullopt;
 }
 
-void encode_group(GroupHeader header, std::span<const std::string> payloads, std::string& out) {
-  out.assign(static_cast<size_t>(kGroupHeaderBytes), '\0');
+int64_t group_bytes(std::span<const std::string> payloads) {
+  int64_t bytes = kGroupHeaderBytes;
+  for (const std::string& payload : payloads) bytes += record_bytes(payload.size());
+  return bytes;
+}
+
+void encode_group(const GroupHeader& header, std::span<const std::string> payloads, char* out) {
+  char* at = out + kGroupHeaderBytes;
   uint64_t sequence = header.first;
   for (const std::string& payload : payloads) {
     const RecordHeader record{.sequence = sequence++,
                               .length = static_cast<uint32_t>(payload.size()),
                               .payload_crc = crc32c(payload)};
-    char bytes[kRecordHeaderBytes];
-    store(bytes, record.length);
-    store(bytes + 4, static_cast<uint32_t>(record.sequence));
-    store(bytes + 8, record.payload_crc);
-    store(bytes + 12, record_header_crc(header.salt, record));
-    out.append(bytes, sizeof bytes);
-    out.append(payload);
-    out.append((8 - payload.size() % 8) % 8, '\0');
+    store(at, record.length);
+    store(at + 4, static_cast<uint32_t>(record.sequence));
+    store(at + 8, record.payload_crc);
+    store(at + 12, record_header_crc(header.salt, record));
+    char* const end = at + record_bytes(payload.size());
+    at = std::copy(payload.begin(), payload.end(), at + kRecordHeaderBytes);
+    at = std::fill_n(at, end - at, '\0');
   }
-  char* const bytes = out.data();
-  store(bytes, kGroupMagic);
-  store(bytes + 8, header.salt);
-  store(bytes + 16, header.offset);
-  store(bytes + 24, header.synced_before);
-  store(bytes + 32, header.epoch);
-  store(bytes + 40, header.first);
-  store(bytes + 48, static_cast<int64_t>(out.size()));
-  store(bytes + 56, static_cast<uint32_t>(payloads.size()));
-  store(bytes + 4, crc32c({bytes + 8, static_cast<size_t>(kGroupHeaderBytes) - 8}));
+  std::fill_n(out, kGroupHeaderBytes, '\0');
+  store(out, kGroupMagic);
+  store(out + 8, header.salt);
+  store(out + 16, header.offset);
+  store(out + 24, header.synced_before);
+  store(out + 32, header.epoch);
+  store(out + 40, header.first);
+  store(out + 48, static_cast<int64_t>(at - out));
+  store(out + 56, static_cast<uint32_t>(payloads.size()));
+  store(out + 4, crc32c({out + 8, static_cast<size_t>(kGroupHeaderBytes) - 8}));
 }
 
 std::optional<GroupHeader> decode_group_header(std::string_view bytes, int64_t offset) {

@@ -59,9 +59,11 @@ std::string encode_segment_header(const SegmentHeader& header);
 Result<std::optional<SegmentHeader>> decode_segment_header(std::string_view block,
                                                            const std::string& path);
 
-// Writes the group into `out` (emptied first). Takes salt, offset, synced_before, epoch and first
+// Of the group: header, records and padding.
+int64_t group_bytes(std::span<const std::string> payloads);
+// Writes the group to `out`, group_bytes() long. Takes salt, offset, synced_before, epoch and first
 // from `header`; bytes and count from the payloads.
-void encode_group(GroupHeader header, std::span<const std::string> payloads, std::string& out);
+void encode_group(const GroupHeader& header, std::span<const std::string> payloads, char* out);
 
 // `bytes` begins where the header would; nullopt where none stands.
 std::optional<GroupHeader> decode_group_header(std::string_view bytes, int64_t offset);

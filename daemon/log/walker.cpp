@@ -160,7 +160,7 @@ Result<std::optional<SegmentHeader>> read_segment_header(const File& file, const
   return header;
 }
 
-Result<std::optional<GroupHeader>> read_group_header(const File& file, int64_t offset,
+Result<std::optional<GroupHeader>> read_group_header(const Readable& file, int64_t offset,
                                                      uint64_t salt) {
   char bytes[kGroupHeaderBytes];
   const auto got = file.read_at(offset, bytes, sizeof bytes);

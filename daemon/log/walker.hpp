@@ -19,13 +19,13 @@ namespace wiremill {
 // Reads a file in large steps; views stay valid until the next call.
 class FileWindow {
  public:
-  explicit FileWindow(const File& file) : file_(file) {}
+  explicit FileWindow(const Readable& file) : file_(file) {}
   // The bytes from `offset` to offset + length, to `limit` or to the end of the file, whichever
   // comes first. Nothing at or above `limit` is read, not even ahead.
   Result<std::string_view> view(int64_t offset, int64_t length, int64_t limit);
 
  private:
-  const File& file_;
+  const Readable& file_;
   std::string buffer_;
   int64_t begin_ = 0;
 };
@@ -46,7 +46,7 @@ struct SegmentEntry {
 
 class SegmentWalker {
  public:
-  SegmentWalker(const File& file, uint64_t salt) : window_(file), salt_(salt) {}
+  SegmentWalker(const Readable& file, uint64_t salt) : window_(file), salt_(salt) {}
 
   // Goes on at `offset`, where nothing below sequence `expected` is looked for.
   void seek(int64_t offset, uint64_t expected);
@@ -75,7 +75,7 @@ Result<std::optional<SegmentHeader>> read_segment_header(const File& file, const
                                                          uint64_t first);
 
 // The group header at `offset`; nullopt where none stands. For hopping along a segment.
-Result<std::optional<GroupHeader>> read_group_header(const File& file, int64_t offset,
+Result<std::optional<GroupHeader>> read_group_header(const Readable& file, int64_t offset,
                                                      uint64_t salt);
 
 }  // namespace wiremill

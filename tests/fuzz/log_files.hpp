@@ -95,13 +95,13 @@ class LogFiles {
         payloads.back() += c;
     const auto offset = static_cast<int64_t>(segment_.size());
     next_ += command.byte(0) >> 1 & 7;
-    std::string group;
+    std::string group(static_cast<size_t>(group_bytes(payloads)), '\0');
     encode_group({.salt = kSalt,
                   .offset = offset,
                   .synced_before = (command.byte(0) & 1) != 0 ? offset : kSegmentHeaderBytes,
                   .epoch = 1,
                   .first = next_},
-                 payloads, group);
+                 payloads, group.data());
     next_ += payloads.size();
     segment_ += group;
   }
