@@ -7,6 +7,7 @@
 #include "daemon/base/clock.hpp"
 #include "daemon/document/document_json.hpp"
 #include "daemon/log/log.hpp"
+#include "daemon/text/utf8.hpp"
 
 namespace wiremill {
 namespace {
@@ -30,11 +31,12 @@ void append_document(std::string_view document, std::string& record) {
 
 std::string given_id(uint64_t sequence) { return fmt::format("seq:{}", sequence); }
 
-Acceptor::Acceptor(Log& log, Ledger& ledger, IntakeCounters& counters, uint32_t retry_after_ms)
+Acceptor::Acceptor(Log& log, Ledger& ledger, IntakeCounters& counters, const IntakeOptions& options)
     : log_(log),
       ledger_(ledger),
       counters_(counters),
-      retry_after_ms_(retry_after_ms),
+      document_bytes_max_(static_cast<size_t>(options.document_bytes_max)),
+      retry_after_ms_(options.retry_after_ms),
       next_(log.next()) {}
 
 std::optional<Content> Acceptor::restore(uint64_t sequence, const v1::IntakeRecord& record,
@@ -48,6 +50,24 @@ std::optional<Content> Acceptor::restore(uint64_t sequence, const v1::IntakeReco
   if (record.retries() != 0) note_retry(record.retries(), sequence);
   mark_tail(sequence, record.document().size());
   return content;
+}
+
+tl::expected<Content, Refusal> Acceptor::judge(std::string_view message_type,
+                                               std::string_view frame) const {
+  const DocumentFormat format = document_format(message_type);
+  if (format == DocumentFormat::Unknown)
+    return tl::unexpected<Refusal>(
+        Refusal{v1::Nack::UNSUPPORTED,
+                fmt::format("message type \"{}\": application/json and application/x-protobuf are "
+                            "supported",
+                            text::repair(message_type.substr(0, 100)))});
+  auto content = read_content(frame, format, document_bytes_max_);
+  if (!content) {
+    BadContent& bad = content.error();
+    return tl::unexpected<Refusal>(
+        Refusal{nack_code(bad.error.code), std::move(bad.error.message), 0, std::move(bad.id)});
+  }
+  return std::move(*content);
 }
 
 tl::expected<Taken, Refusal> Acceptor::take(const Content& content, std::string_view client,

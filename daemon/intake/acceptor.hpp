@@ -33,12 +33,14 @@ struct Taken {
 class Acceptor {
  public:
   // All outlive it.
-  Acceptor(Log& log, Ledger& ledger, IntakeCounters& counters, uint32_t retry_after_ms);
+  Acceptor(Log& log, Ledger& ledger, IntakeCounters& counters, const IntakeOptions& options);
 
   // Tells the ledger of a record that the log has above it, at a start, and answers what document it
   // holds; nullopt where the record cannot be read.
   std::optional<Content> restore(uint64_t sequence, const v1::IntakeRecord& record, bool is_new);
 
+  // What a message of this type holds: a document, or why it is none that can be taken.
+  tl::expected<Content, Refusal> judge(std::string_view message_type, std::string_view frame) const;
   // A document that is known already inside the idempotency window is a repeat and not stored.
   tl::expected<Taken, Refusal> take(const Content& content, std::string_view client,
                                     uint64_t session, uint64_t number);
@@ -74,6 +76,7 @@ class Acceptor {
   Log& log_;
   Ledger& ledger_;
   IntakeCounters& counters_;
+  const size_t document_bytes_max_;
   const uint32_t retry_after_ms_;
 
   std::atomic<bool> stopping_{false};

@@ -28,6 +28,7 @@ std::string essence(std::string_view content_type) {
 }
 
 bool is_supported(std::string_view content_type) {
+  if (content_type == "text/plain" || content_type == "text/html") return true;  // nearly always
   const std::string type = essence(content_type);
   return type.empty() || type == "text/plain" || type == "text/html" ||
          type == "application/xhtml+xml" || type == "text/markdown";

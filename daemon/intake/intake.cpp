@@ -25,7 +25,6 @@
 #include "daemon/intake/sessions.hpp"
 #include "daemon/log/log.hpp"
 #include "daemon/sockets/socket_loop.hpp"
-#include "daemon/text/utf8.hpp"
 #include "wiremill/v1/record.pb.h"
 
 namespace wiremill {
@@ -69,7 +68,7 @@ class Intake::Impl {
         log_(log),
         ledger_(std::move(ledger)),
         tallies_(options.clients_max),
-        acceptor_(log, *ledger_, counters_, options.retry_after_ms),
+        acceptor_(log, *ledger_, counters_, options),
         sessions_(options.clients_max, options.credit),
         answers_(router_, sessions_, counters_, options.credit),
         durable_(log.durable()),
@@ -114,7 +113,6 @@ class Intake::Impl {
   void handle_bare(const Origin& origin, Body body);
   void handle_firehose(Frames& frames);
 
-  tl::expected<Content, Refusal> judge(std::string_view format, std::string_view frame) const;
   ClientTally& tally_of(Peer& peer, Body body);
   void nack(const Origin& origin, ClientTally& tally, uint64_t number, const Refusal& refusal);
 
@@ -273,8 +271,9 @@ void Intake::Impl::handle_put(const Origin& origin, Session& session, const v1::
                                       fmt::format("{} comes first", session.expected)));
   tl::expected<Content, Refusal> content =
       body.size() == 3
-          ? judge(put.content_type().empty() ? "application/x-protobuf" : put.content_type(),
-                  view(body[2]))
+          ? acceptor_.judge(
+                put.content_type().empty() ? "application/x-protobuf" : put.content_type(),
+                view(body[2]))
           : tl::unexpected<Refusal>(Refusal{
                 v1::Nack::MALFORMED, "PUT takes three frames: WM1, IntakeRequest, document"});
   if (content && number < session.expected) return handle_known(origin, session, number, *content);
@@ -333,7 +332,7 @@ void Intake::Impl::handle_bare(const Origin& origin, Body body) {
     if (body.size() != 2)
       return tl::unexpected<Refusal>(
           Refusal{v1::Nack::MALFORMED, "a bare message takes two frames: content type, document"});
-    auto content = judge(view(body[0]), view(body[1]));
+    auto content = acceptor_.judge(view(body[0]), view(body[1]));
     if (!content) return tl::unexpected<Refusal>(content.error());
     answer.id = content->id;
     return acceptor_.take(*content, "", 0, 0);
@@ -353,7 +352,7 @@ void Intake::Impl::handle_firehose(Frames& frames) {
   const auto tally = tallies_.of(ClientKind::Firehose, address_of(frames[0]));
   tl::expected<Content, Refusal> content =
       frames.size() == 2
-          ? judge(view(frames[0]), view(frames[1]))
+          ? acceptor_.judge(view(frames[0]), view(frames[1]))
           : tl::unexpected<Refusal>(Refusal{v1::Nack::MALFORMED, "two frames are needed"});
   const auto taken =
       content.and_then([this](const Content& good) { return acceptor_.take(good, "", 0, 0); });
@@ -362,24 +361,6 @@ void Intake::Impl::handle_firehose(Frames& frames) {
     count_taken(*tally, *taken);
   else
     count_refusal(*tally, counters_, taken.error().code);
-}
-
-tl::expected<Content, Refusal> Intake::Impl::judge(std::string_view content_type,
-                                                   std::string_view frame) const {
-  const DocumentFormat format = document_format(content_type);
-  if (format == DocumentFormat::Unknown)
-    return tl::unexpected<Refusal>(
-        Refusal{v1::Nack::UNSUPPORTED,
-                fmt::format("message type \"{}\": application/json and application/x-protobuf are "
-                            "supported",
-                            text::repair(content_type.substr(0, 100)))});
-  auto content = read_content(frame, format, static_cast<size_t>(options_.document_bytes_max));
-  if (!content) {
-    BadContent& bad = content.error();
-    return tl::unexpected<Refusal>(
-        Refusal{nack_code(bad.error.code), std::move(bad.error.message), 0, std::move(bad.id)});
-  }
-  return std::move(*content);
 }
 
 // Its session's, or its own by its address.

@@ -214,7 +214,8 @@ class RealFileSystem final : public FileSystem {
 }  // namespace
 
 Status File::zero(int64_t begin, int64_t end) {
-  const Blocks zeros(0, std::min(kZeroStepBytes, end - begin));
+  Blocks zeros(0, std::min(kZeroStepBytes, end - begin));
+  std::fill_n(zeros.at(0), zeros.bytes().size(), '\0');
   for (; begin < end; begin += kZeroStepBytes) {
     const int64_t step = std::min(kZeroStepBytes, end - begin);
     const std::string_view bytes = zeros.bytes().substr(0, static_cast<size_t>(step));

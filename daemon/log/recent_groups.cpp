@@ -14,7 +14,8 @@ Blocks::Blocks(int64_t begin, int64_t end)
       size_(static_cast<size_t>((end - begin_ + kBlockBytes - 1) / kBlockBytes * kBlockBytes)),
       bytes_(static_cast<char*>(std::aligned_alloc(kBlockBytes, size_))) {
   if (bytes_ == nullptr) throw std::bad_alloc();
-  std::memset(bytes_.get(), 0, size_);
+  std::memset(bytes_.get(), 0, static_cast<size_t>(begin - begin_));
+  std::memset(at(end), 0, size_ - static_cast<size_t>(end - begin_));
 }
 
 void RecentGroups::add(uint64_t segment, int64_t begin, int64_t end,

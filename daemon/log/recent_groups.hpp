@@ -16,10 +16,10 @@
 
 namespace wiremill {
 
-// Whole blocks of a file from `begin` on, in memory that a direct write can take. All is zero at first.
+// Whole blocks of a file, in memory that a direct write can take.
 class Blocks {
  public:
-  // Those that hold [begin, end).
+  // Those that hold [begin, end); what they hold around it is zero.
   Blocks(int64_t begin, int64_t end);
 
   int64_t begin() const { return begin_; }

@@ -21,8 +21,9 @@ std::string copy(const RecentGroups& groups, uint64_t segment, int64_t begin, in
   return groups.copy(segment, begin, end, bytes.data()) ? bytes : "none";
 }
 
-TEST(Blocks, HoldWholeBlocksOfZeros) {
+TEST(Blocks, AreWholeAndZeroAroundWhatTheyHold) {
   Blocks blocks(5000, 8193);
+  std::fill_n(blocks.at(5000), 8193 - 5000, '\0');
   EXPECT_EQ(blocks.begin(), 4096);
   EXPECT_EQ(blocks.bytes(), std::string(8192, '\0'));
   EXPECT_EQ(reinterpret_cast<uintptr_t>(blocks.at(4096)) % kBlockBytes, 0U);
