@@ -46,6 +46,11 @@ class Peer {
     }
     return text;
   }
+  // Waits for the server's word: true, the connection was closed with nothing sent before.
+  bool is_closed() {
+    char byte = 0;
+    return recv(fd_, &byte, 1, 0) == 0;
+  }
   std::string ask(const std::string& bytes, const std::string& end = "") {
     send(bytes);
     return receive(end);
@@ -194,6 +199,7 @@ TEST_F(AdminServerTest, TheLastReplyMayOutliveTheServer) {
   thread.join();
   server.reset();
   kept.front()({.body = "too late"});
+  EXPECT_TRUE(peer.is_closed()) << "nothing was answered";
 }
 
 struct SmallAdminServerTest : AdminServerTest {
