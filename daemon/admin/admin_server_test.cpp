@@ -86,6 +86,8 @@ struct AdminServerTest : testing::Test {
     server->route("POST", "/echo", [](const AdminRequest& asked, const Reply& reply) {
       reply({.body = asked.body});
     });
+    server->route("DELETE", "/echo",
+                  [](const AdminRequest&, const Reply& reply) { reply({.body = "gone"}); });
     server->route("GET", "/later", [this](const AdminRequest&, Reply reply) {
       const std::lock_guard lock(mutex);
       kept.push_back(std::move(reply));
@@ -155,6 +157,8 @@ TEST_F(AdminServerTest, HasLimits) {
 
 TEST_F(AdminServerTest, WhatChangesSomethingNeedsMoreThanAWebPageCanSend) {
   EXPECT_TRUE(ask(request("POST /echo", "", "x")).starts_with("HTTP/1.1 403"));
+  EXPECT_TRUE(ask(request("DELETE /echo")).starts_with("HTTP/1.1 403"));
+  EXPECT_TRUE(ask(request("DELETE /echo", "X-Wiremill: 1\r\n")).starts_with("HTTP/1.1 200"));
   const auto with_host = [&](const std::string& host) {
     return ask("POST /echo HTTP/1.1\r\nHost: " + host +
                "\r\nX-Wiremill: 1\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx");

@@ -102,6 +102,7 @@ TEST(Committer, WritesACheckpointBeforeRecoveryGetsLong) {
       *state, [&](uint64_t sequence) { committed.tell(sequence); }, [](const Error&) {});
   committer.durable(30'000);
   committed.wait_for(30'000);
+  while (committer.checkpointed() < 30'000) std::this_thread::yield();
   ASSERT_TRUE(committer.run([]() -> Status { return {}; }));
   state->write(0, "k", std::string(65 << 20, 'x'), 30'001);
   committer.durable(30'001);
