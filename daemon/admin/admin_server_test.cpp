@@ -46,6 +46,11 @@ class Peer {
     }
     return text;
   }
+  // Waits for the server's word: true, the connection was closed with nothing sent before.
+  bool is_closed() {
+    char byte = 0;
+    return recv(fd_, &byte, 1, 0) == 0;
+  }
   std::string ask(const std::string& bytes, const std::string& end = "") {
     send(bytes);
     return receive(end);
@@ -81,6 +86,8 @@ struct AdminServerTest : testing::Test {
     server->route("POST", "/echo", [](const AdminRequest& asked, const Reply& reply) {
       reply({.body = asked.body});
     });
+    server->route("DELETE", "/echo",
+                  [](const AdminRequest&, const Reply& reply) { reply({.body = "gone"}); });
     server->route("GET", "/later", [this](const AdminRequest&, Reply reply) {
       const std::lock_guard lock(mutex);
       kept.push_back(std::move(reply));
@@ -150,6 +157,8 @@ TEST_F(AdminServerTest, HasLimits) {
 
 TEST_F(AdminServerTest, WhatChangesSomethingNeedsMoreThanAWebPageCanSend) {
   EXPECT_TRUE(ask(request("POST /echo", "", "x")).starts_with("HTTP/1.1 403"));
+  EXPECT_TRUE(ask(request("DELETE /echo")).starts_with("HTTP/1.1 403"));
+  EXPECT_TRUE(ask(request("DELETE /echo", "X-Wiremill: 1\r\n")).starts_with("HTTP/1.1 200"));
   const auto with_host = [&](const std::string& host) {
     return ask("POST /echo HTTP/1.1\r\nHost: " + host +
                "\r\nX-Wiremill: 1\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx");
@@ -194,6 +203,7 @@ TEST_F(AdminServerTest, TheLastReplyMayOutliveTheServer) {
   thread.join();
   server.reset();
   kept.front()({.body = "too late"});
+  EXPECT_TRUE(peer.is_closed()) << "nothing was answered";
 }
 
 struct SmallAdminServerTest : AdminServerTest {

@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,11 +13,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <map>
-#include <optional>
 
 #include "daemon/base/units.hpp"
 #include "daemon/config/endpoint.hpp"
+#include "daemon/config/section.hpp"
 #include "daemon/config/suggestion.hpp"
 #include "daemon/config/yaml_tree.hpp"
 
@@ -29,139 +27,6 @@ constexpr size_t kStagesMax = 64;
 constexpr size_t kNameBytesMax = 64;
 constexpr int64_t kKiB = 1 << 10, kMiB = 1 << 20, kGiB = 1 << 30;
 constexpr int64_t kSecond = 1000, kHour = 3'600'000, kDay = 24 * kHour;
-
-struct Reading {
-  std::string file_name;
-  ConfigErrors errors;
-
-  std::string where(const YamlNode& node) const {
-    return format_place(file_name, node.line, node.column);
-  }
-  void error(const YamlNode& node, std::string message) {
-    errors.push_back({where(node), std::move(message)});
-  }
-  void refuse_repeated(const YamlNode& map) {
-    std::map<std::string_view, int> lines;
-    for (const YamlEntry& entry : map.map)
-      if (const auto [first, is_new] = lines.emplace(entry.key.scalar, entry.key.line); !is_new)
-        error(entry.key, fmt::format("'{}' is given twice (first on line {})", entry.key.scalar,
-                                     first->second));
-  }
-};
-
-// One map of the file. The getters leave `out` alone where the key is absent or wrong.
-class Section {
- public:
-  // `path` names the section in messages: "intake.", or "" for the whole file.
-  Section(Reading& reading, const YamlNode& node, std::string path)
-      : reading_(reading), node_(node), path_(std::move(path)) {
-    if (node.kind != YamlNode::Kind::Map && node.kind != YamlNode::Kind::Null)
-      reading.error(
-          node, fmt::format("{} must be a map of key: value", path_.empty() ? "the file" : name()));
-    reading.refuse_repeated(node);
-  }
-
-  const YamlNode* find(std::string_view key) {
-    known_.push_back(key);
-    for (const YamlEntry& entry : node_.map)
-      if (entry.key.scalar == key) return &entry.value;
-    return nullptr;
-  }
-
-  Section section(std::string_view key) {
-    static const YamlNode kAbsent;
-    const YamlNode* value = find(key);
-    return {reading_, value ? *value : kAbsent, fmt::format("{}{}.", path_, key)};
-  }
-
-  const std::string* scalar(std::string_view key) {
-    const YamlNode* value = find(key);
-    if (!value) return nullptr;
-    if (value->kind == YamlNode::Kind::Scalar) return &value->scalar;
-    wrong(*value, key,
-          value->kind == YamlNode::Kind::Null ? "has no value" : "must be a single value");
-    return nullptr;
-  }
-
-  void flag(std::string_view key, bool& out) {
-    const std::string* text = scalar(key);
-    if (!text) return;
-    if (*text != "true" && *text != "false")
-      return wrong(*find(key), key, fmt::format("must be true or false, not '{}'", *text));
-    out = *text == "true";
-  }
-
-  template <class Integer>
-  void integer(std::string_view key, Integer& out, int64_t minimum, int64_t maximum) {
-    const auto parse = [](std::string_view text) -> std::optional<int64_t> {
-      int64_t value = 0;
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-      if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-      return value;
-    };
-    number(key, out, minimum, maximum, parse, "a whole number such as 32",
-           [](int64_t value) { return std::to_string(value); });
-  }
-  void bytes(std::string_view key, int64_t& out, int64_t minimum, int64_t maximum) {
-    number(key, out, minimum, maximum, parse_bytes, "a size with its unit, such as 64KiB or 10MiB",
-           format_bytes);
-  }
-  void duration(std::string_view key, int64_t& out, int64_t minimum, int64_t maximum) {
-    number(key, out, minimum, maximum, parse_duration_ms,
-           "a duration with its unit, such as 250ms, 10s or 24h", format_duration_ms);
-  }
-
-  void choice(std::string_view key, std::string& out,
-              const std::vector<std::string_view>& choices) {
-    const std::string* text = scalar(key);
-    if (!text) return;
-    if (std::find(choices.begin(), choices.end(), *text) == choices.end())
-      return wrong(*find(key), key, describe_unknown("value", *text, choices));
-    out = *text;
-  }
-
-  void wrong(const YamlNode& node, std::string_view key, std::string_view message) {
-    reading_.error(node, fmt::format("{}{}: {}", path_, key, message));
-  }
-
-  // After the last getter.
-  void refuse_unknown() {
-    std::sort(known_.begin(), known_.end());
-    known_.erase(std::unique(known_.begin(), known_.end()), known_.end());
-    for (const YamlEntry& entry : node_.map)
-      if (!std::binary_search(known_.begin(), known_.end(), entry.key.scalar))
-        reading_.error(entry.key, describe_unknown(path_.empty() ? "key" : "key in " + name(),
-                                                   entry.key.scalar, known_));
-  }
-
-  // Where a key stands, else where its section begins.
-  const YamlNode& place(std::string_view key) {
-    const YamlNode* value = find(key);
-    return value ? *value : node_;
-  }
-
- private:
-  std::string name() const { return path_.substr(0, path_.size() - 1); }
-
-  template <class Integer, class Parse, class Format>
-  void number(std::string_view key, Integer& out, int64_t minimum, int64_t maximum, Parse parse,
-              std::string_view form, Format format) {
-    const std::string* text = scalar(key);
-    if (!text) return;
-    const std::optional<int64_t> value = parse(*text);
-    if (!value) return wrong(*find(key), key, fmt::format("must be {}, not '{}'", form, *text));
-    if (*value < minimum || *value > maximum)
-      return wrong(
-          *find(key), key,
-          fmt::format("must be from {} to {}, not {}", format(minimum), format(maximum), *text));
-    out = static_cast<Integer>(*value);
-  }
-
-  Reading& reading_;
-  const YamlNode& node_;
-  const std::string path_;
-  std::vector<std::string_view> known_;
-};
 
 // Endpoints that were read, to find two that collide.
 class Endpoints {

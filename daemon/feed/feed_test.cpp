@@ -232,5 +232,49 @@ TEST_F(FeedTest, PublishesToSubscribersOfTopics) {
   } while (head.sequence() < 300);
 }
 
+TEST_F(FeedTest, ALiveSubscriberGetsNothingFromBefore) {
+  start();
+  append(1, 10);
+  RawSubscriber subscriber(options_.endpoint, zmq::socket_type::sub);
+  ASSERT_EQ(subscriber.receive().at(0), "!heartbeat");
+  append(11, 11);
+  std::vector<std::string> frames;
+  do frames = subscriber.receive();
+  while (frames.at(0) == "!heartbeat");
+  v1::FeedHeader header;
+  ASSERT_TRUE(header.ParseFromString(frames.at(1)));
+  EXPECT_EQ(header.sequence(), 11U);
+}
+
+TEST_F(FeedTest, WhatWaitsForALiveSubscriberIsBoundedInBytes) {
+  options_.feed_bytes_max = 256 << 10;
+  log_options_.segment_bytes = 4 << 20;
+  start();
+  RawSubscriber subscriber(options_.endpoint, zmq::socket_type::sub);
+  ASSERT_EQ(subscriber.receive().at(0), "!heartbeat");
+  uint64_t newest = 0;
+  for (; newest < 8000 && feed_->counters().unpublished == 0; newest += 100)
+    append(newest + 1, newest + 100, 10'000);
+  EXPECT_GT(feed_->counters().unpublished, 0U) << newest;
+  // It reads on, and hears of what comes then.
+  v1::Head head;
+  for (std::vector<std::string> frames; head.sequence() < newest;) {
+    frames = subscriber.receive();
+    ASSERT_FALSE(frames.empty());
+    if (frames[0] == "!heartbeat") {
+      ASSERT_TRUE(head.ParseFromString(frames.at(1)));
+    }
+  }
+  append(newest + 1, newest + 1);
+  v1::FeedHeader header;
+  for (std::vector<std::string> frames; header.sequence() <= newest;) {
+    frames = subscriber.receive();
+    ASSERT_FALSE(frames.empty());
+    if (frames[0] != "!heartbeat") {
+      ASSERT_TRUE(header.ParseFromString(frames.at(1)));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace wiremill

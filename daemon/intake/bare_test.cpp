@@ -157,6 +157,23 @@ TEST_F(Bare, TheSameIdAndContentIsARepeat) {
   EXPECT_EQ(daemon_.records().size(), 1U);
 }
 
+TEST_F(Bare, TheTimeOfAcceptanceNeverGoesBack) {
+  constexpr int64_t kAhead = 4'000'000'000'000'000;  // a clock that was wrong: the year 2096
+  {
+    const auto log = Log::open(daemon_.log_options).value();
+    v1::IntakeRecord record;
+    record.set_accepted_at_us(kAhead);
+    record.set_document(document_bytes("a", "x"));
+    ASSERT_TRUE(log->append(record.SerializeAsString()));
+    ASSERT_TRUE(log->flush());
+  }
+  daemon_.start();
+  RawPeer peer(daemon_.options.endpoint);
+  peer.send({"application/json", R"({"body":"x"})"});
+  ASSERT_EQ(peer.receive().size(), 1U);
+  EXPECT_EQ(daemon_.records().at(1).accepted_at_us(), kAhead);
+}
+
 TEST_F(Bare, TheFirehoseTakesAndCounts) {
   daemon_.options.firehose_endpoint = "tcp://127.0.0.1:*";
   daemon_.start();

@@ -2,15 +2,20 @@
 #include "daemon/intake/ledger.hpp"
 
 #include <gtest/gtest.h>
+#include <rocksdb/env.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <random>
+
+#include "daemon/log/memory_file_system.hpp"
+#include "daemon/plugin/memory_env.hpp"
 
 namespace wiremill {
 namespace {
@@ -94,6 +99,31 @@ class LedgerTest : public ::testing::Test {
       return true;
     }));
     return count;
+  }
+
+  // What is handed over while the disk is full is kept, and written when there is space.
+  void wait_for_a_full_disk(const std::function<void()>& fill, const std::function<void()>& empty) {
+    options_.checkpoint_interval_ms = 1;
+    options_.retry_interval_ms = 20;
+    open(0);
+    remember(1, 1000);
+    ledger_->hand_over(1000, 1001);
+    while (ledger_->needed_above() < 1000) ::usleep(1000);
+    fill();
+    remember(1001, 5000);
+    ledger_->hand_over(5000, 5001);
+    while (ledger_->health()) ::usleep(1000);
+    EXPECT_EQ(ledger_->health().error().code, ErrorCode::NoSpace)
+        << ledger_->health().error().message;
+    EXPECT_EQ(ledger_->needed_above(), 1000U);
+    EXPECT_EQ(known(5000, 5000), 5000U);
+    empty();
+    while (!ledger_->health()) ::usleep(1000);
+    while (ledger_->needed_above() < 5000) ::usleep(1000);
+    open(5000);
+    EXPECT_EQ(ledger_->recovered_up_to(), 5000U);
+    EXPECT_EQ(known(5000, 5000), 5000U);
+    ledger_.reset();
   }
 
   std::filesystem::path directory_;
@@ -229,39 +259,34 @@ TEST_F(LedgerTest, AnEntryThatIsNoneIsSaid) {
   EXPECT_NE(opened.error().message.find(options_.directory), std::string::npos);
 }
 
-// Needs the right to mount.
 TEST_F(LedgerTest, AFullDiskIsWaitedFor) {
+  MemoryFileSystem files;
+  std::atomic<bool> full{false};
+  files.set_gate([&](MemoryFileSystem::Kind kind, const std::string& path) -> Status {
+    if (full && kind == MemoryFileSystem::Kind::Write)
+      return fail(ErrorCode::NoSpace, "{}: no space left", path);
+    return {};
+  });
+  const auto env = make_memory_env(files);
+  options_.directory = "/ledger";
+  options_.store.env = env.get();
+  wait_for_a_full_disk([&] { full = true; }, [&] { full = false; });
+}
+
+TEST_F(LedgerTest, AFullDiskOfAKernelsIsWaitedForToo) {
   const std::string disk = directory_ / "disk";
   std::filesystem::create_directories(disk);
   if (::mount("none", disk.c_str(), "tmpfs", 0, "size=96m") != 0)
-    GTEST_SKIP() << "cannot mount a small disk";
+    GTEST_SKIP() << "mounting needs privileges";
   options_.directory = disk + "/ledger";
-  options_.checkpoint_interval_ms = 1;
-  options_.retry_interval_ms = 20;
-  open(0);
-  remember(1, 1000);
-  ledger_->hand_over(1000, 1001);
-  while (ledger_->needed_above() < 1000) ::usleep(1000);
-  {
-    std::ofstream filler(disk + "/filler", std::ios::binary);
-    const std::string block(4096, 'x');
-    while (filler.write(block.data(), 4096).flush()) {
-    }
-  }
-  remember(1001, 5000);
-  ledger_->hand_over(5000, 5001);
-  while (ledger_->health()) ::usleep(1000);
-  EXPECT_EQ(ledger_->health().error().code, ErrorCode::NoSpace)
-      << ledger_->health().error().message;
-  EXPECT_EQ(ledger_->needed_above(), 1000U);
-  EXPECT_EQ(known(5000, 5000), 5000U);
-  std::filesystem::remove(disk + "/filler");
-  while (!ledger_->health()) ::usleep(1000);
-  while (ledger_->needed_above() < 5000) ::usleep(1000);
-  open(5000);
-  EXPECT_EQ(ledger_->recovered_up_to(), 5000U);
-  EXPECT_EQ(known(5000, 5000), 5000U);
-  ledger_.reset();
+  wait_for_a_full_disk(
+      [&] {
+        std::ofstream filler(disk + "/filler", std::ios::binary);
+        const std::string block(4096, 'x');
+        while (filler.write(block.data(), 4096).flush()) {
+        }
+      },
+      [&] { std::filesystem::remove(disk + "/filler"); });
   EXPECT_EQ(::umount(disk.c_str()), 0);
 }
 

@@ -13,8 +13,10 @@
 #include <utility>
 
 #include "daemon/document/result_json.hpp"
+#include "daemon/log/log.hpp"
 #include "daemon/pipeline/stage_marker.hpp"
 #include "daemon/pipeline/topics.hpp"
+#include "daemon/pipeline/totals.hpp"
 #include "wiremill/v1/record.pb.h"
 
 namespace wiremill {
@@ -133,7 +135,8 @@ TEST(Pipeline, EveryVerdictBecomesItsOutcome) {
                                    {"s", "throw in settle"},
                                    {"s", "bad span"},
                                    {"s", "damaged"},
-                                   {"s", "plain"}});
+                                   {"s", "plain"},
+                                   {"s", "bad place"}});
   const auto outcome = [&](size_t i) {
     const v1::Result result = result_of(records[i]);
     return v1::Result::Status_Name(result.status()) + " " + result.failure().stage() + " " +
@@ -147,6 +150,7 @@ TEST(Pipeline, EveryVerdictBecomesItsOutcome) {
   EXPECT_EQ(outcome(5), "DEAD probe EXCEPTION 1");
   EXPECT_EQ(outcome(6), "DEAD probe EXCEPTION 3");
   EXPECT_EQ(outcome(7), "DEAD log LOG_DAMAGED 0");
+  EXPECT_EQ(outcome(9), "DEAD probe EXCEPTION 3");
   EXPECT_EQ(result_of(records[3]).failure().message(), "thrown in process");
   EXPECT_EQ(result_of(records[1]).failure().message(), "the body says so");
   EXPECT_EQ(totals_of(records[1]), (Totals{1, 1, 0}));
@@ -351,6 +355,74 @@ TEST(Pipeline, ForgetsTheTopicUsedLongestAgo) {
   EXPECT_EQ(records[2].previous(), 1U);
   EXPECT_EQ(records[4].previous(), 0U) << "b was forgotten when c came";
   EXPECT_EQ(records[5].previous(), 0U) << "a was forgotten when b came again";
+  std::vector<std::string> stored;
+  const auto note = [&](std::string_view key, std::string_view) {
+    stored.emplace_back(key);
+    return true;
+  };
+  EXPECT_TRUE((*state)->scan((*state)->space(Topics::kSpace), "", "", note));
+  EXPECT_EQ(stored, (std::vector<std::string>{"und/a/", "und/b/"})) << "in the store as well";
+}
+
+// What was read and whose result is not released yet.
+TEST(Pipeline, ReadsNoMoreThanTheWindowHolds) {
+  constexpr uint64_t kDocuments = 50, kWindow = 3;
+  PipelineOptions by_documents, by_bytes;
+  by_documents.window_documents = kWindow;
+  by_bytes.window_bytes = kWindow * 100 - 50;
+  for (PipelineOptions options : {by_documents, by_bytes}) {
+    options.threads = 2;
+    options.batch_documents_max = 1;
+    const auto line = build({});
+    auto state = StateStore::open("", spaces_of(*line));
+    std::atomic<uint64_t> read{0}, released{0};
+    std::mutex mutex;
+    std::condition_variable emitted_one;
+    uint64_t emitted = 0;
+    PipelinePorts ports;
+    ports.read = [&](size_t, size_t, std::vector<LogRecord>& out) -> Status {
+      EXPECT_LT(read - released, kWindow);
+      if (read < kDocuments) out.push_back({++read, true, std::string(100, 'x')});
+      return {};
+    };
+    ports.emit = [&](uint64_t sequence, const std::string&) -> Status {
+      EXPECT_TRUE((*state)->commit(sequence));
+      const std::unique_lock lock(mutex);
+      emitted = sequence;
+      emitted_one.notify_one();
+      return {};
+    };
+    auto pipeline = std::move(Pipeline::make(*line, **state, options, ports).value());
+    pipeline->start();
+    while (released < kDocuments) {
+      std::unique_lock lock(mutex);
+      emitted_one.wait(lock, [&] { return emitted == std::min(released + kWindow, kDocuments); });
+      lock.unlock();
+      pipeline->release(++released);
+    }
+    pipeline->stop();
+    EXPECT_EQ(pipeline->counters().dead, kDocuments);
+  }
+}
+
+TEST(Totals, AreThoseOfTheNewestRecordThatCanBeRead) {
+  LogOptions options;
+  options.directory = testing::TempDir() + "totals";
+  options.name = "result";
+  options.segment_bytes = 64 << 10;
+  std::filesystem::remove_all(options.directory);
+  const auto log = Log::open(options).value();
+  EXPECT_EQ(read_totals(*log).value(), Totals{});
+  v1::ResultRecord record;
+  record.mutable_totals()->set_processed(1);
+  ASSERT_TRUE(log->append(record.SerializeAsString()));
+  record.mutable_totals()->set_dropped(1);
+  ASSERT_TRUE(log->append(record.SerializeAsString()));
+  ASSERT_TRUE(log->flush());
+  EXPECT_EQ(read_totals(*log).value(), (Totals{1, 1, 0}));
+  for (int i = 0; i < 70; ++i) ASSERT_TRUE(log->append("\xff no record"));
+  ASSERT_TRUE(log->flush());
+  EXPECT_EQ(read_totals(*log).value(), (Totals{1, 1, 70})) << "subscribers are told that they died";
 }
 
 TEST(Pipeline, StopsWhenAResultCannotBeKept) {

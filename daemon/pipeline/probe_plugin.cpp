@@ -69,6 +69,10 @@ struct Probe {
                                 1};
       output.entities({&entity, 1});
     }
+    if (body == "bad place") {
+      const wm_paragraph paragraph = {0, 0, 0, body.size() + 1};
+      output.paragraphs({&paragraph, 1});
+    }
     output.byline("by " + std::string(document.source()));
     output.carry(body);
     host.count("processed");

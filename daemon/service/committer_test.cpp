@@ -1,8 +1,10 @@
 #include "daemon/service/committer.hpp"
 
 #include <gtest/gtest.h>
+#include <rocksdb/env.h>
 #include <sys/mount.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +13,8 @@
 #include <random>
 
 #include "daemon/log/log.hpp"
+#include "daemon/log/memory_file_system.hpp"
+#include "daemon/plugin/memory_env.hpp"
 #include "wiremill/v1/record.pb.h"
 
 // Debian's librocksdb and liblz4 are not built with ThreadSanitizer, which therefore does not see
@@ -98,46 +102,37 @@ TEST(Committer, WritesACheckpointBeforeRecoveryGetsLong) {
       *state, [&](uint64_t sequence) { committed.tell(sequence); }, [](const Error&) {});
   committer.durable(30'000);
   committed.wait_for(30'000);
+  while (committer.checkpointed() < 30'000) std::this_thread::yield();
   ASSERT_TRUE(committer.run([]() -> Status { return {}; }));
   state->write(0, "k", std::string(65 << 20, 'x'), 30'001);
   committer.durable(30'001);
   while (committer.checkpointed() < 30'001) std::this_thread::yield();
 }
 
-// A small file system that fills up.
-class FullDisk : public testing::Test {
- protected:
-  void SetUp() override {
-    directory_ = fresh_directory();
-    if (mount("none", directory_.c_str(), "tmpfs", 0, "size=12m") != 0)
-      GTEST_SKIP() << "mounting needs privileges";
-    mounted_ = true;
-  }
-  void TearDown() override {
-    if (mounted_) umount2(directory_.c_str(), MNT_DETACH);
-  }
-  fs::path directory_;
-  bool mounted_ = false;
-};
-
-TEST_F(FullDisk, HoldsTheStateUpUntilThereIsSpace) {
-  auto state = std::move(StateStore::open(directory_ / "state", kSpaces).value());
-  const fs::path filler = directory_ / "filler";
-  std::string noise(1 << 20, ' ');
+std::string noise(size_t bytes) {
+  std::string made(bytes, ' ');
   std::mt19937 random(1);
-  for (char& byte : noise) byte = static_cast<char>(random());
+  for (char& byte : made) byte = static_cast<char>(random());
+  return made;
+}
+
+// A store whose disk fills up while changes wait, and empties again.
+void hold_the_state_up(const std::string& folder, const StateStoreOptions& options,
+                       const std::function<void()>& fill, const std::function<void()>& empty) {
+  auto state = std::move(StateStore::open(folder, kSpaces, options).value());
+  const std::string value = noise(1 << 20);
   {
     Told committed;
     std::promise<Error> stalled;
     Committer committer(
         *state, [&](uint64_t sequence) { committed.tell(sequence); },
         [&](const Error& error) { stalled.set_value(error); });
-    state->write(0, "before", noise, 1);
+    state->write(0, "before", value, 1);
     committer.durable(1);
     ASSERT_TRUE(committer.run([]() -> Status { return {}; }));
-    std::ofstream(filler) << std::string(16 << 20, 'x');  // as much as there is room for
+    fill();
 
-    state->write(0, "during", noise, 2);
+    state->write(0, "during", value, 2);
     committer.durable(2);
     committer.request_checkpoint();
     EXPECT_EQ(stalled.get_future().get().code, ErrorCode::NoSpace);
@@ -148,20 +143,45 @@ TEST_F(FullDisk, HoldsTheStateUpUntilThereIsSpace) {
     EXPECT_EQ(committer.checkpointed(), 1U);
     state->write(0, "still", "there", 3);
     committer.durable(3);
-    EXPECT_EQ(get(*state, 0, "during"), noise);
+    EXPECT_EQ(get(*state, 0, "during"), value);
 
-    fs::remove(filler);
+    empty();
     committed.wait_for(3);
     while (!committer.health()) std::this_thread::yield();
     EXPECT_TRUE(committer.run([]() -> Status { return {}; }));
     EXPECT_EQ(committer.checkpointed(), 3U);
   }
   state.reset();
-  state = std::move(StateStore::open(directory_ / "state", kSpaces).value());
+  state = std::move(StateStore::open(folder, kSpaces, options).value());
   EXPECT_EQ(state->recovered_up_to(), 3U);
-  EXPECT_EQ(get(*state, 0, "before"), noise);
-  EXPECT_EQ(get(*state, 0, "during"), noise);
+  EXPECT_EQ(get(*state, 0, "before"), value);
+  EXPECT_EQ(get(*state, 0, "during"), value);
   EXPECT_EQ(get(*state, 0, "still"), "there");
+}
+
+TEST(FullDisk, HoldsTheStateUpUntilThereIsSpace) {
+  MemoryFileSystem files;
+  std::atomic<bool> full{false};
+  files.set_gate([&](MemoryFileSystem::Kind kind, const std::string& path) -> Status {
+    if (full && kind == MemoryFileSystem::Kind::Write)
+      return fail(ErrorCode::NoSpace, "{}: no space left", path);
+    return {};
+  });
+  const auto env = make_memory_env(files);
+  hold_the_state_up(
+      "/state", {.env = env.get()}, [&] { full = true; }, [&] { full = false; });
+}
+
+TEST(FullDisk, HoldsTheStateUpOnAKernelsFilesToo) {
+  const fs::path disk = fresh_directory();
+  if (mount("none", disk.c_str(), "tmpfs", 0, "size=12m") != 0)
+    GTEST_SKIP() << "mounting needs privileges";
+  const fs::path filler = disk / "filler";
+  hold_the_state_up(
+      disk / "state", {},
+      [&] { std::ofstream(filler) << std::string(16 << 20, 'x'); },  // as much as there is room for
+      [&] { fs::remove(filler); });
+  EXPECT_EQ(umount2(disk.c_str(), MNT_DETACH), 0);
 }
 
 // A result log whose records change state, and a store that follows it.

@@ -151,10 +151,10 @@ TEST(Entities, AMegabyteWithoutASentenceEndIsTagged) {
 
 TEST(Entities, OneEndlessWordIsHarmless) {
   std::string text(1U << 20, 'A');
-  entities_of(text);
+  EXPECT_LE(names_in(text).size(), 1U);
   text.clear();
   while (text.size() < (1U << 20)) text += "Ж";
-  entities_of(text, "kk");
+  EXPECT_LE(names_in(text, "kk").size(), 1U);
 }
 
 TEST(Entities, TheTitleCannotShiftOffsets) {

@@ -219,7 +219,8 @@ def replayed(options, folder):
     if not daemon.wait_serving():
         daemon.kill()
         return {"not started": 1}
-    with contextlib.closing(loads.Load(options.load, folder, clients=0, subscribers=0)) as load:
+    with contextlib.closing(loads.Load(options.load, folder, clients=0, subscribers=0,
+                                       foreign="true")) as load:
         status = load.order("replay", daemon.replay)
     daemon.drain()
-    return {kind: count for kind, count in status["findings"].items() if kind != "confused"}
+    return status["findings"]

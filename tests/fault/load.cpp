@@ -35,6 +35,7 @@ struct LoadOptions {
   uint64_t text_bytes = 200;
   uint64_t backlog = 20'000;     // acknowledged but not seen: beyond it no new documents are made
   uint64_t commit_every = 2000;  // results at most between two commits of a cursor
+  bool foreign = false;          // the daemon has documents that are not of these clients
 };
 
 constexpr uint32_t kCredits[] = {2000, 64, 1000};
@@ -48,7 +49,7 @@ class Load {
     for (uint64_t i = 1; i <= options.subscribers; ++i)
       subscribers_.push_back(std::make_unique<Subscriber>(
           options.folder, options.name + "-" + std::to_string(i), options.commit_every,
-          kCredits[(i - 1) % std::size(kCredits)], findings_));
+          kCredits[(i - 1) % std::size(kCredits)], options.foreign, findings_));
   }
 
   // False: not a command.
@@ -96,7 +97,7 @@ class Load {
 
   void read_all(const std::string& endpoint) {
     stop_ = false;
-    Subscriber replay(options_.folder, "replay", 0, kCredits[0], findings_);
+    Subscriber replay(options_.folder, "replay", 0, kCredits[0], options_.foreign, findings_);
     replay.run(context_, endpoint, stop_);
     replay_first_ = replay.first();
     replay_last_ = replay.seen();
@@ -171,6 +172,7 @@ int main(int argc, char** argv) {
   app.add_option("--text-bytes", options.text_bytes);
   app.add_option("--backlog", options.backlog);
   app.add_option("--commit-every", options.commit_every);
+  app.add_option("--foreign", options.foreign, "true: documents that no client here made come too");
   CLI11_PARSE(app, argc, argv);
 
   wiremill::fault::Load load(options);

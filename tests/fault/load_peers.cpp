@@ -270,11 +270,12 @@ void Client::refused(zmq::socket_t& socket, const v1::Nack& nack) {
 }
 
 Subscriber::Subscriber(const std::string& folder, const std::string& name, uint64_t commit_every,
-                       uint32_t credit, Findings& findings)
+                       uint32_t credit, bool foreign, Findings& findings)
     : name_(name),
       cursor_(commit_every > 0),
       commit_every_(commit_every),
       credit_(credit),
+      foreign_(foreign),
       findings_(findings),
       record_(folder + "/seen." + name, sizeof(Seen)),
       random_(std::random_device{}()) {}
@@ -411,6 +412,7 @@ void Subscriber::check_new(const v1::Item& item, const v1::Result& result) {
   if (header.accepted_at_us() < accepted_at_us_)
     findings_.add("time", at + " was accepted before the one before it");
   accepted_at_us_ = header.accepted_at_us();
+  if (foreign_) return;
   if (result.id() != result.uri() && result.id() != "seq:" + std::to_string(header.sequence()))
     findings_.add("confused", at + " of " + result.uri() + " has the id " + result.id());
   if (result.duplicate().kind() != v1::Duplicate::NONE)

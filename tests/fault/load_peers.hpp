@@ -102,9 +102,10 @@ class Client {
 class Subscriber {
  public:
   // Commits its cursor after that many results at most. With 0 it has none, and always begins at the
-  // first result that is kept.
+  // first result that is kept. `foreign`: documents that no Client made come too, so nothing is known
+  // of what stands in them.
   Subscriber(const std::string& folder, const std::string& name, uint64_t commit_every,
-             uint32_t credit, Findings& findings);
+             uint32_t credit, bool foreign, Findings& findings);
 
   // Until `stop`; without a cursor until the head.
   void run(zmq::context_t& context, const std::string& endpoint, const std::atomic<bool>& stop);
@@ -126,6 +127,7 @@ class Subscriber {
   const bool cursor_;
   const uint64_t commit_every_;
   const uint32_t credit_;
+  const bool foreign_;
   Findings& findings_;
   Rows record_;
   std::mt19937_64 random_;

@@ -24,7 +24,7 @@
 #include "daemon/log/memory_file_system.hpp"
 #include "daemon/plugin/state_store.hpp"
 #include "daemon/service/committer.hpp"
-#include "tests/storage/memory_env.hpp"
+#include "daemon/plugin/memory_env.hpp"
 #include "wiremill/v1/record.pb.h"
 
 namespace wiremill {

@@ -1,5 +1,5 @@
-// RocksDB's view of the tests' file system: tests/storage/memory_env.hpp.
-#include "tests/storage/memory_env.hpp"
+// See memory_env.hpp.
+#include "daemon/plugin/memory_env.hpp"
 
 #include <rocksdb/file_system.h>
 
