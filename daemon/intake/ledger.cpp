@@ -73,7 +73,9 @@ std::string why_anew(const StateStore& store, uint64_t durable) {
 
 Result<std::unique_ptr<Ledger>> Ledger::open(const LedgerOptions& options, uint64_t durable) {
   const std::vector<std::string> spaces{"documents", "sessions", "meta"};
-  auto store = StateStore::open(options.directory, spaces);
+  StateStoreOptions store_options;
+  store_options.before_checkpoint = options.before_checkpoint;
+  auto store = StateStore::open(options.directory, spaces, store_options);
   if (store) {
     if (const std::string why = why_anew(**store, durable); !why.empty()) {
       log_warning("the ledger {} is begun anew, documents sent before are not known as repeats: {}",
@@ -83,7 +85,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const LedgerOptions& options, uint6
       std::filesystem::remove_all(options.directory, error);
       if (error)
         return fail(ErrorCode::Io, "cannot remove {}: {}", options.directory, error.message());
-      store = StateStore::open(options.directory, spaces);
+      store = StateStore::open(options.directory, spaces, store_options);
     }
   }
   if (!store) return tl::unexpected<Error>(store.error());

@@ -91,6 +91,9 @@ class Log {
   // Waits until everything appended so far is durable; the listener may hear of it a moment later.
   // Errors: Io; NoSpace, at once: all is kept and written when there is space.
   Status flush();
+  // Waits until everything that is durable by now is on the medium, too; with Durability::Always it
+  // is. Any thread. Errors: as flush.
+  Status sync();
   // Ok; or NoSpace: nothing can be written until there is space, what waits is kept and the writer
   // tries again each second; or why the log is read-only for good (Io).
   Status health() const;
