@@ -36,7 +36,8 @@ struct LogOptions {
   FileSystem* files = nullptr;  // where not the kernel's, which tests replace
 };
 
-// A record as a reader gets it. `damaged`: its bytes failed their checksum; the payload is empty.
+// A record as a reader gets it. `damaged`: its bytes failed their checksum, or the disk cannot read
+// them; the payload is empty.
 struct LogRecord {
   uint64_t sequence = 0;
   bool damaged = false;

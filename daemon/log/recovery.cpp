@@ -192,11 +192,13 @@ Result<int64_t> clear_tail(File& file, int64_t begin, int64_t size) {
 
 Status rewrite(File& file, int64_t begin, int64_t end) {
   constexpr int64_t kStepBytes = 1 << 20;
-  FileWindow window(file);
+  // Not through a window, which would have unreadable bytes written as zeros.
+  std::string block(static_cast<size_t>(std::clamp(end - begin, int64_t{0}, kStepBytes)), '\0');
   for (int64_t at = begin; at < end; at += kStepBytes) {
-    const auto block = window.view(at, kStepBytes, end);
-    if (!block) return tl::unexpected(block.error());
-    WM_TRY(file.write_at(at, *block));
+    block.resize(static_cast<size_t>(std::min(kStepBytes, end - at)));
+    const auto got = file.read_at(at, block.data(), block.size());
+    if (!got) return tl::unexpected(got.error());
+    WM_TRY(file.write_at(at, std::string_view(block).substr(0, *got)));
   }
   return {};
 }

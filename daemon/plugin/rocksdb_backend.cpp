@@ -21,10 +21,10 @@
 namespace wiremill {
 namespace {
 
-constexpr char kSequenceKey[] = "sequence";  // in the default column family, as decimal digits
-constexpr char kSpacePrefix[] = "space/";    // keeps names of spaces and "default" apart
+constexpr char kSequenceKey[] = "sequence";    // in the default column family, as decimal digits
+constexpr char kSpacePrefix[] = "space/";      // keeps names of spaces and "default" apart
 constexpr size_t kMemtableBytes = 8ULL << 30;  // beyond all that is ever in memory
-constexpr size_t kArenaBlocks = 128;            // that fill the memory of all memtables
+constexpr size_t kArenaBlocks = 128;           // that fill the memory of all memtables
 constexpr size_t kBlockCacheBytes = 64 << 20;
 constexpr int kFlushTries = 3;
 

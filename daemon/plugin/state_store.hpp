@@ -40,7 +40,7 @@ struct StateStoreOptions {
   // Called before anything committed goes to disk, on the committing thread: what it was committed
   // for is on disk when this returns. After an error nothing is written. Empty: nothing to do.
   std::function<Status()> before_checkpoint{};
-  rocksdb::Env* env = nullptr;             // where not the kernel's files, which tests replace
+  rocksdb::Env* env = nullptr;  // where not the kernel's files, which tests replace
 };
 
 class StateStore {

@@ -211,8 +211,8 @@ std::string advice(const std::string& directory, const Log& results) {
 }  // namespace
 
 Result<std::unique_ptr<StateStore>> open_state(const std::string& directory,
-                                               const std::vector<std::string>& spaces,
-                                               Log& results, StateStoreOptions options) {
+                                               const std::vector<std::string>& spaces, Log& results,
+                                               StateStoreOptions options) {
   options.before_checkpoint = [&results]() -> Status {
     return mutant("checkpoint_before_sync") ? Status() : results.sync();
   };

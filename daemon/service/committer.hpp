@@ -96,7 +96,7 @@ class Committer {
 // store cannot be read, is ahead of the log, or is behind what the log still holds; the message
 // says what to do).
 Result<std::unique_ptr<StateStore>> open_state(const std::string& directory,
-                                               const std::vector<std::string>& spaces,
-                                               Log& results, StateStoreOptions options = {});
+                                               const std::vector<std::string>& spaces, Log& results,
+                                               StateStoreOptions options = {});
 
 }  // namespace wiremill
