@@ -5,14 +5,13 @@
 //
 //   acknowledge_before_write  intake: what is queued for the log counts as durable; the log is slow
 //                             to write it, so that a kill surely comes in between
-//   skip_sync_bookkeeping     log: recovery knows only the syncs that a later group wrote down, and
-//                             cuts the last group as if it had never been synced
 //   skip_sync                 log: a sync of a segment is counted and not made
 //   publish_before_sync       log: a group is shown as soon as it is written
 //   skip_high_water_mark      log: no group says what was synced before it, recovery knows of none,
 //                             and damage is cut like a torn tail
 //   cut_at_first_bad_record   log: recovery cuts at the first bad record wherever it stands
 //   state_before_result       pipeline, service: state is on disk before the result is
+//   checkpoint_before_sync    service: state goes to disk whether or not its results are there
 //   half_settle_batch         pipeline: of a batch only the first half of the documents has its state
 //                             changes recorded beside its results
 #pragma once

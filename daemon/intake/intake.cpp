@@ -458,6 +458,7 @@ Result<std::unique_ptr<Intake>> Intake::open(const IntakeOptions& options, Socke
   ledger_options.directory = options.ledger_directory;
   ledger_options.window_ms = options.idempotency_window_ms;
   ledger_options.documents_max = options.idempotency_documents_max;
+  ledger_options.store.before_checkpoint = [&log] { return log.sync(); };
   auto ledger = Ledger::open(ledger_options, log.durable());
   if (!ledger) return tl::unexpected<Error>(ledger.error());
   auto impl = std::make_unique<Impl>(options, loop, log, std::move(*ledger));

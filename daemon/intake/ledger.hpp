@@ -43,6 +43,7 @@ struct LedgerOptions {
   uint64_t documents_max = 1'000'000;    // ids of so many documents are known, the newest
   int64_t checkpoint_interval_ms = 10'000;
   int64_t retry_interval_ms = 1'000;  // after a failed commit or checkpoint
+  // Its before_checkpoint, on the thread "ledger", syncs the intake log.
   StateStoreOptions store;
 };
 

@@ -54,6 +54,7 @@ class Log::Impl {
         catalog_(start.newest.next - 1),
         durable_(start.newest.next - 1),
         next_(start.newest.next),
+        synced_(start.newest.next - 1),
         writer_(files, options_, catalog_, recent_, enlist(std::move(start))) {}
 
   Status start() {
@@ -112,6 +113,18 @@ class Log::Impl {
     const uint64_t wanted = next_ - 1;
     while (durable() < wanted && health_) published_.wait(mutex_);
     if (durable() < wanted) return health_;
+    return {};
+  }
+
+  Status sync() WM_EXCLUDES(mutex_) {
+    if (options_.durability == Durability::Always) return {};
+    const MutexLock lock(mutex_);
+    const uint64_t wanted = durable();
+    if (synced_ >= wanted) return {};
+    sync_asked_ = true;
+    work_.notify_one();
+    while (synced_ < wanted && health_) published_.wait(mutex_);
+    if (synced_ < wanted) return health_;
     return {};
   }
 
@@ -178,7 +191,8 @@ class Log::Impl {
     while (wait_for_work(payloads)) {
       Status written = write(payloads);
       payloads.clear();
-      if (written && sync_due()) written = writer_.sync();
+      if (written && (sync_due() || take_sync_request())) written = writer_.sync();
+      if (written) note_synced();
       if (!written) turn_read_only(std::move(written).error());
       if (idle() && writer_.vouch_due()) writer_.vouch();
     }
@@ -197,11 +211,27 @@ class Log::Impl {
     if (!ended && health()) turn_read_only(std::move(ended).error());
   }
 
-  // Takes everything queued; nothing where only a sync is due. False: it is over.
+  bool take_sync_request() WM_EXCLUDES(mutex_) {
+    if (options_.durability == Durability::Always) return false;
+    const MutexLock lock(mutex_);
+    return std::exchange(sync_asked_, false);
+  }
+
+  void note_synced() WM_EXCLUDES(mutex_) {
+    if (options_.durability == Durability::Always || writer_.unsynced()) return;
+    {
+      const MutexLock lock(mutex_);
+      synced_ = writer_.next() - 1;
+    }
+    published_.notify_all();
+  }
+
+  // Takes everything queued; nothing where only a sync is wanted. False: it is over.
   bool wait_for_work(std::vector<std::string>& payloads) WM_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     while (queue_.empty()) {
       if (stopping_) return false;
+      if (sync_asked_ && health_) return true;
       writer_waits_ = true;
       if (!health_ || options_.durability != Durability::Interval || !writer_.unsynced())
         work_.wait(mutex_);
@@ -339,10 +369,12 @@ class Log::Impl {
 
   mutable Mutex mutex_;
   Condition work_;       // for the writer: something is queued, or it is to stop
-  Condition published_;  // for flush: durable_ or health_ changed
+  Condition published_;  // for flush and sync: durable_, synced_ or health_ changed
   std::vector<std::string> queue_ WM_GUARDED_BY(mutex_);
   int64_t queued_bytes_ WM_GUARDED_BY(mutex_) = 0;
   uint64_t next_ WM_GUARDED_BY(mutex_);
+  uint64_t synced_ WM_GUARDED_BY(mutex_);  // where durable does not say it
+  bool sync_asked_ WM_GUARDED_BY(mutex_) = false;
   Status health_ WM_GUARDED_BY(mutex_);
   bool stopping_ WM_GUARDED_BY(mutex_) = false;
   bool writer_waits_ WM_GUARDED_BY(mutex_) = false;  // for work
@@ -381,6 +413,7 @@ void Log::on_durable(std::function<void(uint64_t)> listener) {
   impl_->on_durable(std::move(listener));
 }
 Status Log::flush() { return impl_->flush(); }
+Status Log::sync() { return impl_->sync(); }
 Status Log::health() const { return impl_->health(); }
 std::unique_ptr<LogReader> Log::reader(uint64_t sequence, Caching caching) const {
   return std::unique_ptr<LogReader>(new LogReader(impl_->reader(sequence, caching)));

@@ -36,7 +36,8 @@ struct LogOptions {
   FileSystem* files = nullptr;  // where not the kernel's, which tests replace
 };
 
-// A record as a reader gets it. `damaged`: its bytes failed their checksum; the payload is empty.
+// A record as a reader gets it. `damaged`: its bytes failed their checksum, or the disk cannot read
+// them; the payload is empty.
 struct LogRecord {
   uint64_t sequence = 0;
   bool damaged = false;
@@ -91,6 +92,9 @@ class Log {
   // Waits until everything appended so far is durable; the listener may hear of it a moment later.
   // Errors: Io; NoSpace, at once: all is kept and written when there is space.
   Status flush();
+  // Waits until everything that is durable by now is on the medium, too; with Durability::Always it
+  // is. Any thread. Errors: as flush.
+  Status sync();
   // Ok; or NoSpace: nothing can be written until there is space, what waits is kept and the writer
   // tries again each second; or why the log is read-only for good (Io).
   Status health() const;

@@ -288,30 +288,8 @@ void MemoryFileSystem::Disk::advance(size_t count, std::mt19937_64& random) {
   }
 }
 
-// What reaches the disk of what nobody waited for.
-void MemoryFileSystem::Disk::sync_by_chance(Node& node, std::mt19937_64& random) {
-  size_t sectors = 0;
-  for (const Operation* change : node.unsynced)
-    sectors += sectors_of(change->at, change->bytes.size());
-  enum { kNothing, kEverything, kBeginning, kEnd, kSeldom, kHalf, kMostly, kWays };
-  auto way = random() % kWays;
-  const bool appended =
-      std::all_of(node.unsynced.begin(), node.unsynced.end(), [&](const Operation* change) {
-        return change->change == Change::Write &&
-               static_cast<size_t>(change->at) >= node.synced.size();
-      });
-  if (appended && way > kBeginning) way = kBeginning;
-  const size_t border = sectors == 0 ? 0 : random() % (sectors + 1);
+void MemoryFileSystem::Disk::sync_some(Node& node, const Keeps& keeps) {
   size_t sector = 0;
-  const auto keeps = [&](size_t index) {
-    switch (way) {
-      case kNothing: return false;
-      case kEverything: return true;
-      case kBeginning: return index < border;
-      case kEnd: return index >= border;
-      default: return random() % 4 < way - kSeldom + 1;
-    }
-  };
   for (const Operation* change : node.unsynced) {
     if (change->change == Change::Resize) {
       if (keeps(sector)) node.synced.resize(static_cast<size_t>(change->at));
@@ -324,6 +302,36 @@ void MemoryFileSystem::Disk::sync_by_chance(Node& node, std::mt19937_64& random)
   node.unsynced.clear();
 }
 
+// What reaches the disk of what nobody waited for.
+void MemoryFileSystem::Disk::sync_by_chance(Node& node, std::mt19937_64& random) {
+  const size_t sectors = sectors_in(node);
+  enum { kNothing, kEverything, kBeginning, kEnd, kSeldom, kHalf, kMostly, kWays };
+  auto way = random() % kWays;
+  const bool appended =
+      std::all_of(node.unsynced.begin(), node.unsynced.end(), [&](const Operation* change) {
+        return change->change == Change::Write &&
+               static_cast<size_t>(change->at) >= node.synced.size();
+      });
+  if (appended && way > kBeginning) way = kBeginning;
+  const size_t border = sectors == 0 ? 0 : random() % (sectors + 1);
+  sync_some(node, [&](size_t sector) {
+    switch (way) {
+      case kNothing: return false;
+      case kEverything: return true;
+      case kBeginning: return sector < border;
+      case kEnd: return sector >= border;
+      default: return random() % 4 < way - kSeldom + 1;
+    }
+  });
+}
+
+size_t MemoryFileSystem::Disk::sectors_in(const Node& node) {
+  size_t sectors = 0;
+  for (const Operation* change : node.unsynced)
+    sectors += sectors_of(change->at, change->bytes.size());
+  return sectors;
+}
+
 std::unique_ptr<MemoryFileSystem> MemoryFileSystem::Disk::make_image(
     const Names& names, const std::function<std::string(size_t node)>& contents) {
   auto image = std::make_unique<MemoryFileSystem>();
@@ -331,13 +339,18 @@ std::unique_ptr<MemoryFileSystem> MemoryFileSystem::Disk::make_image(
   return image;
 }
 
-std::unique_ptr<MemoryFileSystem> MemoryFileSystem::Disk::image(std::mt19937_64& random) const {
+MemoryFileSystem::Disk::Names MemoryFileSystem::Disk::names_by_chance(
+    std::mt19937_64& random) const {
   Names names = names_;
   for (const auto& [directory, changes] : directory_changes_) {
     const size_t kept = random() % (changes.size() + 1);
     for (size_t i = 0; i < kept; ++i) change_names(names, *changes[i]);
   }
-  return make_image(names, [&](size_t index) {
+  return names;
+}
+
+std::unique_ptr<MemoryFileSystem> MemoryFileSystem::Disk::image(std::mt19937_64& random) const {
+  return make_image(names_by_chance(random), [&](size_t index) {
     const auto node = nodes_.find(index);
     if (node == nodes_.end()) return std::string();
     Node copy = node->second;
@@ -346,34 +359,39 @@ std::unique_ptr<MemoryFileSystem> MemoryFileSystem::Disk::image(std::mt19937_64&
   });
 }
 
-size_t MemoryFileSystem::Disk::unsynced_sectors() const {
-  size_t sectors = 0;
-  for (const auto& [index, node] : nodes_)
-    for (const Operation* change : node.unsynced)
-      sectors += sectors_of(change->at, change->bytes.size());
-  return sectors;
+std::map<std::string, size_t> MemoryFileSystem::Disk::unsynced_sectors() const {
+  std::map<std::string, size_t> found;
+  for (const auto& [path, index] : names_) {
+    const auto node = nodes_.find(index);
+    if (node == nodes_.end()) continue;
+    if (const size_t sectors = sectors_in(node->second); sectors > 0) found[path] = sectors;
+  }
+  return found;
 }
 
-std::unique_ptr<MemoryFileSystem> MemoryFileSystem::Disk::torn_image(size_t sectors) const {
-  Names names = names_;
-  for (const auto& [directory, changes] : directory_changes_)
-    for (const Operation* change : changes) change_names(names, *change);
-  std::map<size_t, std::string> contents;
-  for (const auto& [index, node] : nodes_) {
-    std::string& bytes = contents[index] = node.synced;
-    for (const Operation* change : node.unsynced) {
-      if (change->change == Change::Resize) {
-        if (sectors > 0) bytes.resize(static_cast<size_t>(change->at));
-        continue;
-      }
-      for_each_sector(change->at, change->bytes, [&](size_t at, std::string_view sector) {
-        if (sectors == 0) return;
-        write_into(bytes, at, sector);
-        --sectors;
-      });
-    }
+void MemoryFileSystem::Disk::tear(const std::string& path, std::mt19937_64& random,
+                                  const std::function<void(MemoryFileSystem&)>& visit) const {
+  const size_t torn = names_.at(path);
+  const size_t sectors = sectors_in(nodes_.at(torn));
+  const auto tear_so = [&](const Keeps& keeps) {
+    const auto image = make_image(names_by_chance(random), [&](size_t index) {
+      const auto node = nodes_.find(index);
+      if (node == nodes_.end()) return std::string();
+      Node copy = node->second;
+      if (index == torn)
+        sync_some(copy, keeps);
+      else
+        sync_by_chance(copy, random);
+      return std::move(copy.synced);
+    });
+    visit(*image);
+  };
+  for (size_t n = 0; n < sectors; ++n) {
+    tear_so([n](size_t sector) { return sector < n; });
+    tear_so([n](size_t sector) { return sector >= n; });
+    tear_so([n](size_t sector) { return sector != n; });
+    tear_so([n](size_t sector) { return sector == n; });
   }
-  return make_image(names, [&](size_t node) { return contents[node]; });
 }
 
 }  // namespace wiremill

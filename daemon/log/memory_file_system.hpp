@@ -95,10 +95,13 @@ class MemoryFileSystem::Disk {
   void advance(size_t count, std::mt19937_64& random);
   // What the disk may hold if the power fails now.
   std::unique_ptr<MemoryFileSystem> image(std::mt19937_64& random) const;
-  // Sectors that are written and not synced, all files together, as far as an image would have them.
-  size_t unsynced_sectors() const;
-  // Images that keep the first `sectors` of those, oldest first, and every change of directories.
-  std::unique_ptr<MemoryFileSystem> torn_image(size_t sectors) const;
+  // The files on the disk with sectors that are written and not synced, and how many.
+  std::map<std::string, size_t> unsynced_sectors() const;
+  // Calls `visit` with an image for each place where such a file may be torn: its sectors, oldest
+  // first, are kept up to the n-th, from it on, all but it, and it alone. What else is not synced is
+  // kept by chance.
+  void tear(const std::string& path, std::mt19937_64& random,
+            const std::function<void(MemoryFileSystem&)>& visit) const;
 
  private:
   struct Node {
@@ -107,7 +110,11 @@ class MemoryFileSystem::Disk {
   };
   using Names = std::map<std::string, size_t>;
   static void change_names(Names& names, const Operation& operation);
+  using Keeps = std::function<bool(size_t sector)>;  // of those not synced, oldest first
+  static void sync_some(Node& node, const Keeps& keeps);
   static void sync_by_chance(Node& node, std::mt19937_64& random);
+  static size_t sectors_in(const Node& node);
+  Names names_by_chance(std::mt19937_64& random) const;
   static std::unique_ptr<MemoryFileSystem> make_image(
       const Names& names, const std::function<std::string(size_t node)>& contents);
 

@@ -59,7 +59,7 @@ Result<Survey> survey(const File& file, const SegmentHeader& header, int64_t siz
     if (entry->kind != Kind::Group) continue;
     result.epoch = std::max(result.epoch, entry->group.epoch);
     result.next = std::max(result.next, entry->group.first + entry->group.count);
-    if (ignore_promises || (mutant("skip_sync_bookkeeping") && entry->group.count == 0)) continue;
+    if (ignore_promises) continue;
     result.synced = std::max(result.synced, entry->group.synced_before);
   }
 }
@@ -119,7 +119,6 @@ class Judge {
 
   // It stays as it is, and goes on vouching.
   void end_at_empty_group(const SegmentEntry& entry) {
-    if (mutant("skip_sync_bookkeeping")) return cut(group_begin_);
     miss_up_to(entry.group.first);
     into_.end = entry.begin;
     into_.vouched_end = entry.end;
@@ -144,7 +143,6 @@ class Judge {
   }
 
   void finish(const SegmentEntry& end) {
-    if (mutant("skip_sync_bookkeeping")) return cut(group_begin_);
     if (end.zeros && end.begin >= std::max(group_end_, found_.synced))
       into_.end = end.begin;
     else
@@ -194,11 +192,13 @@ Result<int64_t> clear_tail(File& file, int64_t begin, int64_t size) {
 
 Status rewrite(File& file, int64_t begin, int64_t end) {
   constexpr int64_t kStepBytes = 1 << 20;
-  FileWindow window(file);
+  // Not through a window, which would have unreadable bytes written as zeros.
+  std::string block(static_cast<size_t>(std::clamp(end - begin, int64_t{0}, kStepBytes)), '\0');
   for (int64_t at = begin; at < end; at += kStepBytes) {
-    const auto block = window.view(at, kStepBytes, end);
-    if (!block) return tl::unexpected(block.error());
-    WM_TRY(file.write_at(at, *block));
+    block.resize(static_cast<size_t>(std::min(kStepBytes, end - at)));
+    const auto got = file.read_at(at, block.data(), block.size());
+    if (!got) return tl::unexpected(got.error());
+    WM_TRY(file.write_at(at, std::string_view(block).substr(0, *got)));
   }
   return {};
 }

@@ -5,17 +5,52 @@
 #include <cstring>
 
 #include "daemon/base/hash.hpp"
+#include "daemon/base/logging.hpp"
 
 namespace wiremill {
 namespace {
 
 constexpr int64_t kReadStepBytes = 256 << 10;
 constexpr int64_t kSearchStepBytes = 64 << 10;
+constexpr int64_t kPieceBytes = 4 << 10;  // the page cache's unit: less is not read from a disk
+constexpr int kPieceTries = 3;
 
 uint32_t load32(const char* at) {
   uint32_t value;
   std::memcpy(&value, at, sizeof value);
   return value;
+}
+
+Status read_piece(const File& file, int64_t offset, char* into, int64_t bytes) {
+  Status read;
+  for (int tries = 0; tries < kPieceTries; ++tries) {
+    const auto got = file.read_at(offset, into, static_cast<size_t>(bytes));
+    if (got) return {};
+    read = tl::unexpected(got.error());
+  }
+  return read;
+}
+
+// A disk loses single sectors: what fails to be read is read again piece by piece, and a piece that
+// fails again and again comes as zeros, which no checksum takes for anything.
+Result<size_t> read_around(const File& file, int64_t offset, char* into, size_t size) {
+  const auto got = file.read_at(offset, into, size);
+  if (got) return got;
+  const auto file_size = file.size();
+  if (!file_size) return tl::unexpected(file_size.error());
+  const int64_t end = std::min(offset + static_cast<int64_t>(size), *file_size);
+  int64_t lost = 0;
+  for (int64_t at = offset, step = 0; at < end; at += step) {
+    step = std::min(kPieceBytes - at % kPieceBytes, end - at);
+    char* const piece = into + (at - offset);
+    if (read_piece(file, at, piece, step)) continue;
+    std::memset(piece, 0, static_cast<size_t>(step));
+    lost += step;
+  }
+  if (lost > 0)
+    log_warning("{}: {} bytes of the {} from offset {} on count as damaged", got.error().message,
+                lost, end - offset, offset);
+  return static_cast<size_t>(std::max(end - offset, int64_t{0}));
 }
 
 }  // namespace
@@ -27,7 +62,7 @@ Result<std::string_view> FileWindow::view(int64_t offset, int64_t length, int64_
     const int64_t wanted = std::min(std::max(length, kReadStepBytes), limit - offset);
     buffer_.resize(static_cast<size_t>(std::max(wanted, int64_t{0})));
     begin_ = offset;
-    const auto got = file_.read_at(offset, buffer_.data(), buffer_.size());
+    const auto got = read_around(file_, offset, buffer_.data(), buffer_.size());
     if (!got) {
       buffer_.clear();
       return tl::unexpected(got.error());
@@ -163,7 +198,7 @@ Result<std::optional<SegmentHeader>> read_segment_header(const File& file, const
 Result<std::optional<GroupHeader>> read_group_header(const Readable& file, int64_t offset,
                                                      uint64_t salt) {
   char bytes[kGroupHeaderBytes];
-  const auto got = file.read_at(offset, bytes, sizeof bytes);
+  const auto got = read_around(file, offset, bytes, sizeof bytes);
   if (!got) return tl::unexpected(got.error());
   const auto group = decode_group_header({bytes, *got}, offset);
   if (!group || group->salt != salt) return std::nullopt;

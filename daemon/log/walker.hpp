@@ -16,7 +16,8 @@
 
 namespace wiremill {
 
-// Reads a file in large steps; views stay valid until the next call.
+// Reads a file in large steps; views stay valid until the next call. What the disk cannot read is
+// seen as zeros, in pieces of 4 KiB.
 class FileWindow {
  public:
   explicit FileWindow(const Readable& file) : file_(file) {}

@@ -58,6 +58,7 @@ class MemoryBackend : public StateBackend {
   }
 
   Status checkpoint() override { return {}; }
+  size_t memory_bytes() const override { return 0; }
 
  private:
   mutable Mutex mutex_;

@@ -1,8 +1,8 @@
 // Committed state in RocksDB: a column family per space, and in the default one the sequence up to
 // which they are complete. The sequence enters in the same write batch as the changes and all
 // column families are flushed together (atomic_flush), so what a crash leaves is the state at
-// exactly that sequence, although there is no write-ahead log: RocksDB flushes full memtables when
-// it likes, but never a part of a batch.
+// exactly that sequence, although there is no write-ahead log. Memtables are flushed by checkpoint()
+// alone: RocksDB is told that they never fill, and StateStore asks for a checkpoint when they do.
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
@@ -21,10 +21,12 @@
 namespace wiremill {
 namespace {
 
-constexpr char kSequenceKey[] = "sequence";  // in the default column family, as decimal digits
-constexpr char kSpacePrefix[] = "space/";    // keeps names of spaces and "default" apart
-constexpr size_t kMemtableBytes = 32 << 20;
+constexpr char kSequenceKey[] = "sequence";    // in the default column family, as decimal digits
+constexpr char kSpacePrefix[] = "space/";      // keeps names of spaces and "default" apart
+constexpr size_t kMemtableBytes = 8ULL << 30;  // beyond all that is ever in memory
+constexpr size_t kArenaBlocks = 128;           // that fill the memory of all memtables
 constexpr size_t kBlockCacheBytes = 64 << 20;
+constexpr int kFlushTries = 3;
 
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -73,7 +75,7 @@ rocksdb::DBOptions database_options(const StateStoreOptions& wanted) {
   options.create_missing_column_families = true;
   options.atomic_flush = true;
   options.max_background_jobs = 2;
-  options.db_write_buffer_size = wanted.memtables_bytes_max;
+  options.avoid_flush_during_shutdown = true;
   options.max_open_files = 512;
   options.info_log = std::make_shared<RocksdbLog>();
   options.info_log_level = rocksdb::WARN_LEVEL;
@@ -82,7 +84,8 @@ rocksdb::DBOptions database_options(const StateStoreOptions& wanted) {
   return options;
 }
 
-rocksdb::ColumnFamilyOptions space_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions space_options(const std::shared_ptr<rocksdb::Cache>& cache,
+                                           const StateStoreOptions& wanted) {
   rocksdb::BlockBasedTableOptions table;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.block_cache = cache;
@@ -91,6 +94,7 @@ rocksdb::ColumnFamilyOptions space_options(const std::shared_ptr<rocksdb::Cache>
   rocksdb::ColumnFamilyOptions options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = kMemtableBytes;
+  options.arena_block_size = wanted.memtables_bytes_max / kArenaBlocks;
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = rocksdb::kLZ4Compression;
   return options;
@@ -120,7 +124,7 @@ class RocksdbBackend : public StateBackend {
       if (std::ranges::find(names, name) == names.end()) names.push_back(name);
 
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
-    for (const std::string& name : names) families.emplace_back(name, space_options(cache));
+    for (const std::string& name : names) families.emplace_back(name, space_options(cache, wanted));
     auto backend = std::unique_ptr<RocksdbBackend>(new RocksdbBackend());
     rocksdb::DB* db = nullptr;
     const rocksdb::Status opened =
@@ -191,7 +195,20 @@ class RocksdbBackend : public StateBackend {
 
   Status checkpoint() override {
     WM_TRY(resume());
-    return outcome("flush state", db_->Flush(rocksdb::FlushOptions(), handles_));
+    // The first flush after Resume() may answer OK and leave its memtables where they are (7.8).
+    for (int tries = 0; tries < kFlushTries; ++tries) {
+      WM_TRY(outcome("flush state", db_->Flush(rocksdb::FlushOptions(), handles_)));
+      uint64_t left = 0;
+      db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &left);
+      if (left == 0) return {};
+    }
+    return fail(ErrorCode::Io, "flush state: RocksDB leaves it in memory");
+  }
+
+  size_t memory_bytes() const override {
+    uint64_t bytes = 0;
+    db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes);
+    return bytes;
   }
 
  private:

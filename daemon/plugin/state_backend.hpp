@@ -41,8 +41,10 @@ class StateBackend {
       const std::function<bool(std::string_view key, std::string_view value)>& visit) const = 0;
   // All of `changes`, in their order, and the sequence, or nothing.
   virtual Status apply(std::span<const StateChangeToApply> changes, uint64_t sequence) = 0;
-  // Everything applied is on disk when this returns.
+  // Everything applied is on disk when this returns, and nothing before it is called.
   virtual Status checkpoint() = 0;
+  // Of what was applied since the last checkpoint, roughly.
+  virtual size_t memory_bytes() const = 0;
 };
 
 Result<std::unique_ptr<StateBackend>> open_rocksdb_backend(const std::string& directory,

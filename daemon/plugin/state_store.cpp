@@ -136,8 +136,10 @@ class Overlay {
 
 class StateStore::Impl {
  public:
-  Impl(std::vector<std::string> names, std::unique_ptr<StateBackend> backend)
+  Impl(std::vector<std::string> names, const StateStoreOptions& options,
+       std::unique_ptr<StateBackend> backend)
       : names_(std::move(names)),
+        options_(options),
         backend_(std::move(backend)),
         overlays_(names_.size()),
         committed_(backend_->recovered_up_to()) {}
@@ -151,8 +153,22 @@ class StateStore::Impl {
     return {};
   }
 
+  Status checkpoint() {
+    if (flushed_) return {};
+    if (options_.before_checkpoint) WM_TRY(options_.before_checkpoint());
+    WM_TRY(backend_->checkpoint());
+    flushed_ = true;
+    unflushed_bytes_ = 0;
+    return {};
+  }
+
+  Status checkpoint_if_full() {
+    return backend_->memory_bytes() > options_.memtables_bytes_max ? checkpoint() : Status();
+  }
+
   // Constant after construction; the overlays and the backend look after themselves.
   const std::vector<std::string> names_;
+  const StateStoreOptions options_;
   const std::unique_ptr<StateBackend> backend_;
   std::vector<Overlay> overlays_;
 
@@ -174,7 +190,7 @@ Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& director
     backend = std::move(*opened);
   }
   return std::unique_ptr<StateStore>(
-      new StateStore(std::make_unique<Impl>(spaces, std::move(backend))));
+      new StateStore(std::make_unique<Impl>(spaces, options, std::move(backend))));
 }
 
 StateStore::StateStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -250,13 +266,11 @@ Status StateStore::commit(uint64_t sequence) {
   WM_TRY(impl_->apply(changes, sequence));
   for (size_t space = 0; space < impl_->overlays_.size(); ++space)
     impl_->overlays_[space].remove_below(ends[space]);
-  return {};
+  return impl_->checkpoint_if_full();
 }
 
 Result<uint64_t> StateStore::checkpoint() {
-  if (!impl_->flushed_) WM_TRY(impl_->backend_->checkpoint());
-  impl_->flushed_ = true;
-  impl_->unflushed_bytes_ = 0;
+  WM_TRY(impl_->checkpoint());
   return impl_->committed_.load();
 }
 
@@ -279,7 +293,8 @@ Status StateStore::replay(std::vector<Change> changes, uint64_t sequence) {
       list.push_back({change.space, std::move(change.key),
                       std::make_shared<const std::optional<std::string>>(std::move(change.value))});
   }
-  return impl_->apply(list, sequence);
+  WM_TRY(impl_->apply(list, sequence));
+  return impl_->checkpoint_if_full();
 }
 
 Status StateStore::amend(std::vector<Change> changes) {

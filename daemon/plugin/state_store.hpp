@@ -2,7 +2,8 @@
 // its own) has a key space by name. A change lives in the overlay from the moment it is made, is
 // recorded beside the document's result in the result log, and enters RocksDB only when that result
 // is durable, together with its sequence and atomically over all key spaces. RocksDB may therefore
-// be behind the log, never ahead.
+// be behind the log, never ahead; on disk neither, since nothing goes there before
+// StateStoreOptions::before_checkpoint has seen to the log.
 //
 //   write(space, key, value, sequence)   settle, documents in ascending sequence   -> overlay
 //   commit(sequence)                     the result log reported it durable        -> RocksDB
@@ -35,8 +36,11 @@ class Env;
 namespace wiremill {
 
 struct StateStoreOptions {
-  size_t memtables_bytes_max = 128 << 20;  // of all spaces together; beyond it RocksDB flushes
-  rocksdb::Env* env = nullptr;             // where not the kernel's files, which tests replace
+  size_t memtables_bytes_max = 128 << 20;  // of all spaces together; beyond it a commit checkpoints
+  // Called before anything committed goes to disk, on the committing thread: what it was committed
+  // for is on disk when this returns. After an error nothing is written. Empty: nothing to do.
+  std::function<Status()> before_checkpoint{};
+  rocksdb::Env* env = nullptr;  // where not the kernel's files, which tests replace
 };
 
 class StateStore {
@@ -73,9 +77,9 @@ class StateStore {
   // was there before shows again. `sequence` is not below the last commit's.
   void drop_above(size_t space, uint64_t sequence);
 
-  // Every change up to `sequence` may become lasting; the caller has made them all. After an error
-  // they are still in the overlay, and the next commit tries again. Errors: Io, NoSpace (the next
-  // try may succeed).
+  // Every change up to `sequence` may become lasting; the caller has made them all. Writes a
+  // checkpoint where memory is full. After an error nothing is lost, and the next commit tries again.
+  // Errors: Io, NoSpace (the next try may succeed), and what before_checkpoint answers.
   Status commit(uint64_t sequence);
   // Writes what is committed to disk and answers up to which sequence. Errors: as commit.
   Result<uint64_t> checkpoint();

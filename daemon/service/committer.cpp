@@ -211,9 +211,11 @@ std::string advice(const std::string& directory, const Log& results) {
 }  // namespace
 
 Result<std::unique_ptr<StateStore>> open_state(const std::string& directory,
-                                               const std::vector<std::string>& spaces,
-                                               const Log& results,
-                                               const StateStoreOptions& options) {
+                                               const std::vector<std::string>& spaces, Log& results,
+                                               StateStoreOptions options) {
+  options.before_checkpoint = [&results]() -> Status {
+    return mutant("checkpoint_before_sync") ? Status() : results.sync();
+  };
   auto opened = StateStore::open(directory, spaces, options);
   if (!opened && opened.error().code == ErrorCode::Damaged)
     return fail(ErrorCode::Damaged, "{}; {}", opened.error().message, advice(directory, results));
