@@ -99,10 +99,10 @@ class Inspection {
       if (!size) return tl::unexpected(size.error());
       total_ += static_cast<uint64_t>(*size);
       if (!report_.name.empty()) continue;
-      std::string block(static_cast<size_t>(kSegmentHeaderBytes), '\0');
-      const auto got = (*file)->read_at(0, block.data(), block.size());
-      if (!got) return tl::unexpected(got.error());
-      const auto header = decode_segment_header(std::string_view(block).substr(0, *got), "");
+      FileWindow window(**file);
+      const auto block = window.view(0, kSegmentHeaderBytes, *size);
+      if (!block) return tl::unexpected(block.error());
+      const auto header = decode_segment_header(*block, "");
       if (header && header->has_value()) report_.name = (*header)->name;
     }
     return {};

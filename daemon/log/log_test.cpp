@@ -184,5 +184,40 @@ TEST_F(LogTest, SyncsAtTheIntervalOnly) {
   EXPECT_EQ(read_all(*none).size(), 1U);
 }
 
+TEST_F(LogTest, SyncsWhatIsDurableWhenAskedTo) {
+  options_.durability = Durability::None;
+  const auto log = open();
+  ASSERT_TRUE(log->sync());
+  EXPECT_EQ(log->statistics().syncs, 0U);  // nothing to sync
+  append(*log, "x");
+  ASSERT_TRUE(log->sync());
+  EXPECT_EQ(log->statistics().syncs, 1U);
+  ASSERT_TRUE(log->sync());
+  EXPECT_EQ(log->statistics().syncs, 1U);
+
+  // By several threads, while others append.
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&, i] {
+      for (int step = 0; step < 100; ++step) {
+        if (i > 0)
+          append(*log, "y");
+        else
+          EXPECT_TRUE(log->sync());
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  const uint64_t syncs = log->statistics().syncs;
+  EXPECT_LE(syncs, 101U);
+  EXPECT_GT(syncs, 1U);
+
+  options_.durability = Durability::Always;
+  options_.directory = root_ + "/always";
+  const auto always = open();
+  append(*always, "x");
+  ASSERT_TRUE(always->sync());
+  EXPECT_EQ(always->statistics().syncs, 1U);
+}
+
 }  // namespace
 }  // namespace wiremill
