@@ -72,7 +72,10 @@ bool is_contact(const Line& line) {
 }
 
 // The headline again, bylines and dates above the story, and furniture anywhere in it.
-void trim_html_lines(std::vector<Line>& lines, Article& article) {
+void trim_html_lines(std::vector<Line>& lines, Article& article, Explanation* why) {
+  const auto leave_out = [&](const Line& line, Reason reason) {
+    if (why != nullptr) why->add(line.text, reason);
+  };
   const std::string title = fold(article.title);
   size_t head = std::min(lines.size(), kHeadLines);
   for (size_t i = head; i-- > 0;) {
@@ -86,10 +89,9 @@ void trim_html_lines(std::vector<Line>& lines, Article& article) {
     // Prose above the headline is no furniture.
     const bool prose_above = std::any_of(lines.begin(), lines.begin() + static_cast<long>(i),
                                          [](const Line& above) { return is_prose(above); });
-    if (prose_above)
-      lines.erase(lines.begin() + static_cast<long>(i));
-    else
-      lines.erase(lines.begin(), lines.begin() + static_cast<long>(i) + 1);
+    const size_t first = prose_above ? i : 0;
+    for (size_t k = first; k <= i; ++k) leave_out(lines[k], Reason::kHeadline);
+    lines.erase(lines.begin() + static_cast<long>(first), lines.begin() + static_cast<long>(i) + 1);
     break;
   }
 
@@ -104,29 +106,44 @@ void trim_html_lines(std::vector<Line>& lines, Article& article) {
       size_t after = 0;
       for (size_t k = i; k < lines.size(); ++k)
         if (is_prose(lines[k])) after += lines[k].shape.length;
-      if (after < letters) break;
+      if (after < letters) {
+        for (size_t k = i; k < lines.size(); ++k) leave_out(lines[k], Reason::kTail);
+        break;
+      }
+      leave_out(line, Reason::kTail);
       continue;
     }
-    if (is_furniture(line.text, line.shape) || is_pitch(line.text, line.shape)) continue;
+    const bool is_phrase = is_furniture(line.text, line.shape);
+    if (is_phrase || is_pitch(line.text, line.shape)) {
+      leave_out(line, is_phrase ? Reason::kFurniture : Reason::kPitch);
+      continue;
+    }
     if (above_story && !is_prose(line)) {
       std::string byline = find_byline(line.text);
       if (!byline.empty()) {
         if (article.byline.empty()) article.byline = std::move(byline);
+        leave_out(line, Reason::kByline);
         continue;
       }
       const auto date = find_date(line.text);
       if (date && line.shape.length <= 110 && line.shape.words <= 16 && !line.shape.ends_sentence) {
         if (article.published_us == WM_NO_TIME) article.published_us = date->at_us;
+        leave_out(line, Reason::kDate);
         continue;
       }
     }
-    if (reprinted[i] || (i + 3 >= lines.size() && is_contact(line))) continue;
+    if (reprinted[i] || (i + 3 >= lines.size() && is_contact(line))) {
+      leave_out(line, reprinted[i] ? Reason::kRepeated : Reason::kContact);
+      continue;
+    }
     if (is_prose(line)) above_story = false;
     letters += line.shape.length;
     kept.push_back(std::move(line));
   }
-  while (!kept.empty() && kept.back().kind == LineKind::kHeading && kept.size() > 1)
+  while (kept.size() > 1 && kept.back().kind == LineKind::kHeading) {
+    leave_out(kept.back(), Reason::kHeading);
     kept.pop_back();
+  }
   lines = std::move(kept);
 }
 
@@ -169,7 +186,8 @@ InputKind kind_of(std::string_view body, std::string_view content_type) {
   return looks_like_markdown(body) ? InputKind::kMarkdown : InputKind::kText;
 }
 
-Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree) {
+Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree,
+                Explanation* why) {
   Article article;
   article.kind = limits.input == InputKind::kAuto
                      ? kind_of(submission.body, submission.content_type)
@@ -188,11 +206,11 @@ Article extract(const Submission& submission, const Limits& limits, HtmlTree& tr
     article.title = std::move(metadata.title);
     article.byline = std::move(metadata.byline);
     article.published_us = metadata.published_us.value_or(WM_NO_TIME);
-    lines = extract_lines(tree, article.title).lines;
-    trim_html_lines(lines, article);
+    lines = extract_lines(tree, article.title, why).lines;
+    trim_html_lines(lines, article, why);
   } else {
-    TextArticle found = article.kind == InputKind::kMarkdown ? extract_markdown(decoded.text)
-                                                             : extract_text(decoded.text);
+    TextArticle found = article.kind == InputKind::kMarkdown ? extract_markdown(decoded.text, why)
+                                                             : extract_text(decoded.text, why);
     article.title = std::move(found.title);
     article.byline = std::move(found.byline);
     article.published_us = found.published_us.value_or(WM_NO_TIME);

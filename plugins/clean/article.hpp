@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/clean/explanation.hpp"
 #include "plugins/clean/html_tree.hpp"
 #include "plugins/clean/lines.hpp"
 
@@ -41,8 +42,10 @@ struct Article {
   bool cut = false;       // a limit ended the parse
 };
 
-// `tree` is scratch memory, reused from call to call; one thread at a time.
-Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree);
+// `tree` is scratch memory, reused from call to call; one thread at a time. `why`,
+// where it is not null, is told which lines stayed out of the text.
+Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree,
+                Explanation* why = nullptr);
 
 // By the content type, else by what the first bytes look like. Never kAuto.
 InputKind kind_of(std::string_view body, std::string_view content_type);

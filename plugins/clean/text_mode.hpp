@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/clean/explanation.hpp"
 #include "plugins/clean/lines.hpp"
 
 namespace wiremill::clean {
@@ -18,9 +19,10 @@ struct TextArticle {
   std::optional<int64_t> published_us;
 };
 
-// `text` is valid UTF-8. Linear in the text.
-TextArticle extract_text(std::string_view text);
-TextArticle extract_markdown(std::string_view text);
+// `text` is valid UTF-8. Linear in the text. `why`, where it is not null, is told which lines stay
+// out.
+TextArticle extract_text(std::string_view text, Explanation* why);
+TextArticle extract_markdown(std::string_view text, Explanation* why);
 
 // Whether the text is written in Markdown: headings, links and emphasis in its notation.
 bool looks_like_markdown(std::string_view text);
