@@ -22,6 +22,9 @@ constexpr size_t kSniffBytes = 2048;
 constexpr size_t kHeadLines = 8;  // in which headline, byline and date may stand again
 constexpr size_t kTitleBytesMax = 1024;
 constexpr size_t kBylineBytesMax = 300;
+constexpr size_t kSiteBytesMax = 300;
+constexpr size_t kDescriptionBytesMax = 2048;
+constexpr size_t kAddressBytesMax = 2048;
 
 // Text that is mostly markup: a page's opening, or several closing tags.
 bool looks_like_html(std::string_view body) {
@@ -50,6 +53,15 @@ std::string bounded(std::string text, size_t bytes_max) {
   size_t size = bytes_max;
   while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
   return tidy(std::string_view(text).substr(0, size));
+}
+
+bool has_prose(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    if (is_prose({.text = {}, .shape = shape_of(text.substr(at, end - at))})) return true;
+    at = end + 1;
+  }
+  return false;
 }
 
 // The lines of a story that is printed twice on its page (for two widths of screen): two lines in a
@@ -187,7 +199,7 @@ InputKind kind_of(std::string_view body, std::string_view content_type) {
 }
 
 Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree,
-                Explanation* why) {
+                Explanation* why, const KnownLines* known) {
   Article article;
   article.kind = limits.input == InputKind::kAuto
                      ? kind_of(submission.body, submission.content_type)
@@ -205,12 +217,17 @@ Article extract(const Submission& submission, const Limits& limits, HtmlTree& tr
     HtmlMetadata metadata = read_metadata(tree);
     article.title = std::move(metadata.title);
     article.byline = std::move(metadata.byline);
+    article.site = bounded(std::move(metadata.site), kSiteBytesMax);
+    article.description = bounded(std::move(metadata.description), kDescriptionBytesMax);
+    if (metadata.canonical.size() <= kAddressBytesMax)
+      article.canonical = std::move(metadata.canonical);
     article.published_us = metadata.published_us.value_or(WM_NO_TIME);
     lines = extract_lines(tree, article.title, why).lines;
     trim_html_lines(lines, article, why);
   } else {
-    TextArticle found = article.kind == InputKind::kMarkdown ? extract_markdown(decoded.text, why)
-                                                             : extract_text(decoded.text, why);
+    TextArticle found = article.kind == InputKind::kMarkdown
+                            ? extract_markdown(decoded.text, why, known)
+                            : extract_text(decoded.text, why, known);
     article.title = std::move(found.title);
     article.byline = std::move(found.byline);
     article.published_us = found.published_us.value_or(WM_NO_TIME);
@@ -220,12 +237,39 @@ Article extract(const Submission& submission, const Limits& limits, HtmlTree& tr
   compose(lines, decoded.text, body_offset, article);
 
   if (std::string submitted = tidy(submission.title);
-      !submitted.empty() && !is_suffixed_form(submitted, article.title))
+      !submitted.empty() && !is_suffixed_form(submitted, article.title)) {
     article.title = std::move(submitted);
+    article.title_is_submitted = true;
+  }
   if (submission.published_us != WM_NO_TIME) article.published_us = submission.published_us;
   article.title = bounded(std::move(article.title), kTitleBytesMax);
   article.byline = bounded(std::move(article.byline), kBylineBytesMax);
   return article;
+}
+
+bool is_still_article(std::string_view text, std::string_view before) {
+  return !text.empty() && (has_prose(text) || !has_prose(before));
+}
+
+bool leave_out(const KnownLines& known, std::string& text, Explanation* why) {
+  std::string kept;
+  std::vector<std::string_view> left;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = std::string_view(text).substr(at, end - at);
+    at = end + 1;
+    if (known.holds(line)) {
+      left.push_back(line);
+      continue;
+    }
+    if (!kept.empty()) kept += '\n';
+    kept += line;
+  }
+  if (left.empty() || !is_still_article(kept, text)) return false;
+  for (const std::string_view line : left)
+    if (why != nullptr) why->add(line, Reason::kMemory);
+  text = std::move(kept);
+  return true;
 }
 
 }  // namespace wiremill::clean

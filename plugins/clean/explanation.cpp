@@ -8,7 +8,7 @@
 namespace wiremill::clean {
 namespace {
 
-constexpr size_t kLinesMax = 2000;
+constexpr size_t kLinesMax = 1000;
 constexpr size_t kLineBytesMax = 300;
 
 }  // namespace
@@ -41,6 +41,11 @@ void Explanation::add(std::string_view line, Reason reason) {
   size_t size = std::min(line.size(), kLineBytesMax);
   while (!text::is_boundary(line, size)) --size;
   removed_.push_back({std::string(line.substr(0, size)), reason});
+}
+
+void Explanation::add(const Explanation& other) {
+  for (const Removed& removed : other.removed_) add(removed.line, removed.reason);
+  more_ += other.more_;
 }
 
 std::string Explanation::json() const {

@@ -34,8 +34,9 @@ std::string_view reason_name(Reason reason);
 class Explanation {
  public:
   void add(std::string_view line, Reason reason);
+  void add(const Explanation& other);
   // [{"reason":"links","line":"Home"},…]: valid JSON for lines in valid UTF-8. Lines are cut to 300
-  // bytes, and the list to 2,000 lines, the last entry then telling how many more there were.
+  // bytes, and the list to 1,000 lines, the last entry then telling how many more there were.
   std::string json() const;
 
  private:

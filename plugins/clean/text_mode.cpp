@@ -197,8 +197,18 @@ Reason reason_of(const Scored& as, Reason otherwise) {
                         : otherwise;
 }
 
+void drop_known(std::vector<Line>& lines, Explanation* why, const KnownLines* known) {
+  if (known == nullptr) return;
+  std::erase_if(lines, [&](const Line& line) {
+    const bool is_known = known->holds(line.text);
+    if (is_known && why != nullptr) why->add(line.text, Reason::kMemory);
+    return is_known;
+  });
+}
+
 TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flattened,
-                       Explanation* why) {
+                       Explanation* why, const KnownLines* known) {
+  drop_known(lines, why, known);
   TextArticle article;
   if (lines.empty()) return article;
   const std::vector<Scored> scored = score(lines, flattened);
@@ -254,13 +264,13 @@ TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flat
 
 }  // namespace
 
-TextArticle extract_text(std::string_view text, Explanation* why) {
-  return article_of(text, cut_lines(text), true, why);
+TextArticle extract_text(std::string_view text, Explanation* why, const KnownLines* known) {
+  return article_of(text, cut_lines(text), true, why, known);
 }
 
-TextArticle extract_markdown(std::string_view text, Explanation* why) {
+TextArticle extract_markdown(std::string_view text, Explanation* why, const KnownLines* known) {
   MarkdownDocument document = read_markdown(text);
-  TextArticle article = article_of(text, std::move(document.lines), false, why);
+  TextArticle article = article_of(text, std::move(document.lines), false, why, known);
   if (!document.title.empty()) article.title = document.title;
   if (!document.byline.empty()) article.byline = document.byline;
   if (document.published_us) article.published_us = document.published_us;

@@ -10,6 +10,7 @@
 
 #include "plugins/clean/explanation.hpp"
 #include "plugins/clean/lines.hpp"
+#include "plugins/clean/source_memory.hpp"
 
 namespace wiremill::clean {
 
@@ -20,9 +21,9 @@ struct TextArticle {
 };
 
 // `text` is valid UTF-8. Linear in the text. `why`, where it is not null, is told which lines stay
-// out.
-TextArticle extract_text(std::string_view text, Explanation* why);
-TextArticle extract_markdown(std::string_view text, Explanation* why);
+// out; those that `known` holds, where that is not null, are out from the beginning.
+TextArticle extract_text(std::string_view text, Explanation* why, const KnownLines* known);
+TextArticle extract_markdown(std::string_view text, Explanation* why, const KnownLines* known);
 
 // Whether the text is written in Markdown: headings, links and emphasis in its notation.
 bool looks_like_markdown(std::string_view text);
