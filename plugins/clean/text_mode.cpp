@@ -195,14 +195,39 @@ std::vector<LineRole> roles_of(const std::vector<Scored>& scored) {
   return roles;
 }
 
-TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flattened) {
+// Why a line is not of the story.
+Reason reason_of(const Scored& as, Reason otherwise) {
+  return as.tail        ? Reason::kTail
+         : as.furniture ? Reason::kFurniture
+         : as.date      ? Reason::kDate
+         : as.byline    ? Reason::kByline
+         : as.repeated  ? Reason::kRepeated
+                        : otherwise;
+}
+
+void drop_known(std::vector<Line>& lines, Explanation* why, const KnownLines* known) {
+  if (known == nullptr) return;
+  std::erase_if(lines, [&](const Line& line) {
+    const bool is_known = known->holds(line.text);
+    if (is_known && why != nullptr) why->add(line.text, Reason::kMemory);
+    return is_known;
+  });
+}
+
+TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flattened,
+                       Explanation* why, const KnownLines* known) {
+  drop_known(lines, why, known);
   TextArticle article;
   if (lines.empty()) return article;
   const std::vector<Scored> scored = score(lines, flattened);
   Segment story = best_segment(scored);
   if (story.end == story.begin) {  // a snippet: nothing that reads like a story
-    for (size_t i = 0; i < lines.size(); ++i)
-      if (!scored[i].furniture || lines.size() == 1) article.lines.push_back(std::move(lines[i]));
+    for (size_t i = 0; i < lines.size(); ++i) {
+      if (!scored[i].furniture || lines.size() == 1)
+        article.lines.push_back(std::move(lines[i]));
+      else if (why != nullptr)
+        why->add(lines[i].text, Reason::kFurniture);
+    }
     return article;
   }
 
@@ -225,26 +250,35 @@ TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flat
   if (!article.published_us) article.published_us = updated;
 
   std::vector<Line> kept;
-  for (size_t i = story.begin; i < story.end; ++i) {
+  for (size_t i = 0; i < lines.size(); ++i) {
     const Scored& as = scored[i];
-    if (as.furniture || as.tail || as.date || as.byline) continue;
-    if (as.repeated && !is_prose(lines[i]) && !lines[i].shape.ends_sentence) continue;
-    kept.push_back(std::move(lines[i]));
+    const bool is_inside = i >= story.begin && i < story.end;
+    if (is_inside && !as.furniture && !as.tail && !as.date && !as.byline &&
+        (!as.repeated || is_prose(lines[i]) || lines[i].shape.ends_sentence))
+      kept.push_back(std::move(lines[i]));
+    else if (why != nullptr)
+      why->add(lines[i].text, i == head.line ? Reason::kHeadline : reason_of(as, Reason::kOutside));
   }
   std::vector<uint8_t> keep(kept.size(), 1);
   drop_link_runs(kept, keep);
-  for (size_t i = 0; i < kept.size(); ++i)
-    if (keep[i]) article.lines.push_back(std::move(kept[i]));
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (keep[i])
+      article.lines.push_back(std::move(kept[i]));
+    else if (why != nullptr)
+      why->add(kept[i].text, Reason::kLinks);
+  }
   return article;
 }
 
 }  // namespace
 
-TextArticle extract_text(std::string_view text) { return article_of(text, cut_lines(text), true); }
+TextArticle extract_text(std::string_view text, Explanation* why, const KnownLines* known) {
+  return article_of(text, cut_lines(text), true, why, known);
+}
 
-TextArticle extract_markdown(std::string_view text) {
+TextArticle extract_markdown(std::string_view text, Explanation* why, const KnownLines* known) {
   MarkdownDocument document = read_markdown(text);
-  TextArticle article = article_of(text, std::move(document.lines), false);
+  TextArticle article = article_of(text, std::move(document.lines), false, why, known);
   if (!document.title.empty()) article.title = document.title;
   if (!document.byline.empty()) article.byline = document.byline;
   if (document.published_us) article.published_us = document.published_us;
