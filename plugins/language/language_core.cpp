@@ -27,8 +27,8 @@ constexpr double kConfidenceMin = 0.12;
 constexpr double kCodeSignsMax = 0.3;      // per letter
 constexpr double kReplacementsMax = 0.15;  // per letter
 constexpr size_t kHeadBytesMax = 1024, kStepBytes = 64;
-constexpr double kSureNats = 40, kClearNats = 40;
-constexpr uint32_t kSureSymbolsMin = 80;
+constexpr double kSureNats = 30, kClearNats = 30;
+constexpr uint32_t kSureSymbolsMin = 60;
 constexpr size_t kCandidatesMax = 8;
 constexpr double kFitMin = 0.45;         // below it a text is in no language of the model
 constexpr double kFitAlone = 0.84;       // below it one voice alone is not believed

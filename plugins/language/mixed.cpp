@@ -21,7 +21,7 @@ namespace wiremill::language {
 namespace {
 
 constexpr size_t kPieceLetters = 40;
-constexpr size_t kSamples = 7;
+constexpr size_t kSampleLetters = 26, kSamples = 5;
 constexpr double kSurePieceNats = 14, kVotingPieceNats = 8;
 constexpr double kScriptShareMin = 0.03;
 constexpr size_t kStatesMax = 6;
@@ -72,9 +72,8 @@ std::vector<Word> words_of(std::string_view text) {
 }
 
 // The bytes of a piece: letters take up to three, and marks between them as many.
-size_t piece_bytes(std::string_view text, const Letters& letters) {
-  return std::clamp(text.size() * kPieceLetters / std::max<size_t>(letters.count, 1), kPieceLetters,
-                    5 * kPieceLetters);
+size_t piece_bytes(std::string_view text, const Letters& letters, size_t wanted) {
+  return std::clamp(text.size() * wanted / std::max<size_t>(letters.count, 1), wanted, 5 * wanted);
 }
 
 // The state of each word along the best path; costs[word][state] in nats.
@@ -151,7 +150,7 @@ bool Detector::looks_mixed(std::string_view text, const Settings& settings,
                            const Letters& letters) const {
   if (letters.second_share > kScriptShareMin) return true;
   if (text.size() < 2 * kSpanBytesMin) return false;
-  const size_t bytes = piece_bytes(text, letters);
+  const size_t bytes = piece_bytes(text, letters, kSampleLetters);
   const size_t pieces = std::min(kSamples, (text.size() + bytes - 1) / bytes);
   std::optional<size_t> first;
   for (size_t i = 0; i < pieces; ++i) {
@@ -173,7 +172,7 @@ bool Detector::looks_mixed(std::string_view text, const Settings& settings,
 // The languages with a share among the text's pieces, the largest first; of a macro-language only
 // one.
 std::vector<size_t> Detector::languages_in(std::string_view text, const Settings& settings) const {
-  const size_t bytes = piece_bytes(text, count_letters(text));
+  const size_t bytes = piece_bytes(text, count_letters(text), kPieceLetters);
   std::map<size_t, size_t> votes;
   size_t all = 0;
   for (size_t begin = 0; begin < text.size();) {

@@ -13,8 +13,8 @@ struct BuilderSettings {
   double discount = 0.75;         // off each count, given to what was not seen
   double probability_min = 1e-6;  // of a single symbol
   double frequency_power = 0.6;   // how much an n-gram's frequency counts towards keeping it
-  double share_power = 0;         // how much its frequency in the language, beside the largest
-  double worth_min = 7;           // weights worth less are left out
+  double share_power = 0.4;       // how much its frequency in the language, beside the largest
+  double worth_min = 4;           // weights worth less are left out
   double unit = 1.0 / 12;         // nats
 };
 
