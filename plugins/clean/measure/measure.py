@@ -9,7 +9,8 @@ evaluate.py counts them), trafilatura-eval (segments that must and must not be k
 flattened pages (the stored outputs of inscriptis and html-text as text input, same gold and count
 as the first). Each row is also given for the two halves `dev` and `test`, parted by a hash of the
 page's name; rules were made looking at `dev` alone. The dateline, which the stage moves to a field
-of its own, is put back before scoring, since the gold text keeps it.
+of its own, is put back before scoring, since the gold text keeps it. The lines that begin with
+`quality` are for tests/quality/quality.py: measure, value over all pages, must, aim.
 """
 import argparse
 import collections
@@ -92,6 +93,11 @@ def report(name, pages, scorer):
         rows = [row for page, row in pages if half in ("all", half_of(page))]
         figures = "  ".join(f"{key} {value:.3f}" for key, value in scorer(rows).items())
         print(f"{name:38} {half:5} {len(rows):4}  {figures}")
+    return scorer([row for _, row in pages])
+
+
+def quality(measure, value, must, aim):
+    print(f"quality\t{measure}\t{value:.3f}\t{must}\t{aim}")
 
 
 def write_pages(folder, pages):
@@ -121,14 +127,18 @@ def benchmark(program, archive, folder, show):
             with open(os.path.join(show, f"{name}.tsv"), "w") as file:
                 for key, row in sorted(rows, key=lambda entry: entry[1][0]):
                     file.write(f"{key}\t{half_of(key)}\t{row[0]:.3f}\t{row[1]:.3f}\t{row[2]:.3f}\n")
-        report(name, rows, shingle_scores)
+        scores = report(name, rows, shingle_scores)
         print(f"{'':38} {speed(results)}")
+        return scores
 
-    run("article-extraction-benchmark", pages, "html")
+    scores = run("article-extraction-benchmark", pages, "html")
+    quality("article-extraction-benchmark, F1", scores["F1"], .955, .972)
+    quality("article-extraction-benchmark, exact pages", scores["exact"], .42, .50)
     for peer in ("inscriptis", "html-text"):
         flat = json.loads(files[peer + ".json"])["output"]
-        run("flattened by " + peer,
-            {key + ".txt": flat[key]["articleBody"].encode() for key in gold}, "text")
+        scores = run("flattened by " + peer,
+                     {key + ".txt": flat[key]["articleBody"].encode() for key in gold}, "text")
+        quality(f"flattened by {peer}, F1", scores["F1"], .88, .92)
     for peer in ("trafilatura", "rs_trafilatura", "readability_js"):
         stored = json.loads(files[peer + ".json"])["output"]
         report("peer, stored: " + peer,
@@ -169,8 +179,9 @@ def segments(program, source, folder, show):
     if show:
         with open(os.path.join(show, "segments.txt"), "w") as file:
             file.writelines(notes)
-    report("trafilatura-eval", rows, segment_scores)
+    scores = report("trafilatura-eval", rows, segment_scores)
     print(f"{'':38} {speed(results)}")
+    quality("trafilatura-eval, F", scores["F"], .88, .93)
 
 
 def main():
