@@ -68,13 +68,25 @@ def table(rows, peers):
         for column, (text, width) in enumerate(zip(line, widths))).rstrip() for line in cells]
 
 
+def execute(command):
+    """The finished program, what it wrote on either stream in its stdout."""
+    return subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=ROOT, text=True,
+                          errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+
+
+def measured(name, build, data):
+    """{measure: value} of the programs of that name, for bench/peers."""
+    output = "".join(execute(program.command.format(build=build, data=data)).stdout
+                     for program in PROGRAMS if program.name == name)
+    return {row.measure: float(row.value) for row in parse(output)[0]}
+
+
 def run(program, build, data):
     """Prints a program's table; answers how many rows it has and what was wrong."""
     command = program.command.format(build=build, data=data)
     print(f"{program.name}: {command}")
-    result = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=ROOT, text=True,
-                            errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+    result = execute(command)
     rows, faults = parse(result.stdout)
     print("\n".join(table(rows, program.peers)))
     faults += [f"{row.measure}: {row.value}, must be {row.must}" for row in rows

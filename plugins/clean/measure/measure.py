@@ -65,17 +65,18 @@ def shingle_scores(rows):
             "exact": exact}
 
 
-def extract(program, paths, kind):
-    """{path: (text with its dateline, nanoseconds, bytes)}"""
-    run = subprocess.run([program, "--input", kind], input="\n".join(paths).encode() + b"\n",
+def extract(command, paths):
+    """{path: (text with its dateline, nanoseconds, bytes)}, by a program that writes what clean_measure
+    writes, of which the dateline and what follows it may be left out."""
+    run = subprocess.run(command, input="\n".join(paths).encode() + b"\n",
                          stdout=subprocess.PIPE, check=True)
     data, at, out = run.stdout, 0, {}
     while at < len(data):
         end = data.index(b"\n", at)
-        path, size, spent, text_size, dateline = data[at:end].decode().split("\t")[:5]
+        path, size, spent, text_size, *facts = data[at:end].decode().split("\t")
         text = data[end + 1:end + 1 + int(text_size)].decode()
-        if dateline:
-            text = dateline + " - " + text
+        if facts and facts[0]:
+            text = facts[0] + " - " + text
         out[path] = (text, int(spent), int(size))
         at = end + 1 + int(text_size) + 1
     return out
@@ -114,7 +115,7 @@ def benchmark(program, archive, folder, show):
     pages = {key + ".html": gzip.decompress(files[f"html/{key}.html.gz"]) for key in gold}
 
     def run(name, bodies, kind):
-        results = extract(program, write_pages(folder, bodies), kind)
+        results = extract([program, "--input", kind], write_pages(folder, bodies))
         rows = []
         for path, (text, _, _) in results.items():
             key = os.path.basename(path).rsplit(".", 1)[0]
@@ -152,12 +153,18 @@ def segment_scores(rows):
     return {"F": 2 * p * r / max(1e-9, p + r), "precision": p, "recall": r}
 
 
+def held(segments, text):
+    """Those of the segments that are in the text, blanks aside."""
+    flat = " ".join(text.split())
+    return [segment for segment in segments if segment in text or " ".join(segment.split()) in flat]
+
+
 def segments(program, source, folder, show):
     with open(os.path.join(source, "evaldata.subset.json")) as file:
         wanted = json.load(file)
     with tarfile.open(os.path.join(source, "html.tar.xz")) as tar:
         pages = {os.path.basename(m.name): tar.extractfile(m).read() for m in tar if m.isfile()}
-    results = extract(program, write_pages(folder, pages), "html")
+    results = extract([program, "--input", "html"], write_pages(folder, pages))
     rows = []
     notes = []
     for entry in wanted.values():
@@ -165,15 +172,9 @@ def segments(program, source, folder, show):
         if path not in results:
             continue
         text = results[path][0]
-        flat = " ".join(text.split())
-
-        def holds(segment):
-            return segment in text or " ".join(segment.split()) in flat
-
-        kept = [segment for segment in entry["with"] if holds(segment)]
-        wrong = [segment for segment in entry["without"] if holds(segment)]
+        kept, wrong = held(entry["with"], text), held(entry["without"], text)
         rows.append((entry["file"], (len(kept), len(wrong), len(entry["with"]) - len(kept))))
-        missed = [segment for segment in entry["with"] if not holds(segment)]
+        missed = [segment for segment in entry["with"] if segment not in kept]
         if (missed or wrong) and half_of(entry["file"]) == "dev":
             notes.append(f"{entry['file']}\tMISSED {missed}\tWRONG {wrong}\n")
     if show:
