@@ -47,9 +47,10 @@ fuzz: packages ## Fuzz each parser for an hour (FUZZ_SECONDS=3600); SHORT=1: 20 
 	@tests/fuzz/run.py build/fuzz/fuzz build/fuzz-corpus --jobs $(JOBS) --seconds $(FUZZ_SECONDS) \
 	  $(if $(SHORT),,--merge)
 
-bench: build ## Measure throughput beside raw ZeroMQ, and recovery; SHORT=1 only tries it
+bench: build ## Measure throughput beside raw ZeroMQ, recovery, stages; SHORT=1 only tries it
 	@$(BIN)/throughput $(if $(SHORT),--short) --articles tests/data/articles
 	@$(BIN)/recovery $(if $(SHORT),--short)
+	@$(BIN)/stages $(if $(SHORT),--short) --articles tests/data/articles --data ../shared/data/clean
 
 bench-peers: build ## Install other tools in build/peers and measure them beside the stages; SHORT=1 only tries it
 	@cmake --build --preset release -j $(JOBS) --target quality_programs

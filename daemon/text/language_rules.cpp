@@ -150,7 +150,14 @@ constexpr Row kRows[] = {
 };
 
 std::string lowered(std::string_view word) {
-  std::string out;
+  std::string out(word);
+  bool is_ascii = true;
+  for (char& c : out) {
+    is_ascii = is_ascii && static_cast<unsigned char>(c) < 0x80;
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  if (is_ascii) return out;
+  out.clear();
   icu::UnicodeString::fromUTF8({word.data(), static_cast<int32_t>(word.size())})
       .toLower(icu::Locale::getRoot())
       .toUTF8String(out);

@@ -62,6 +62,11 @@ class Splitter {
         ++at;
         continue;
       }
+      if (const size_t behind = is_plain_stop(at) ? behind_ellipsis(at + 1) : 0; behind > 0) {
+        close(at + 1);
+        at = behind;
+        continue;
+      }
       const size_t next = behind_closing(at);
       if (next < tokens_.size() && !notes_[next].line_before && closes(at, next)) close(next);
       at = next;
@@ -160,6 +165,22 @@ class Splitter {
         return notes_[at].abbreviation == Abbreviation::Common ||
                (notes_[at].initial && !notes_[at].line_before);
     }
+  }
+
+  // "It was over. . . . The practice", "It is gone. ...and so": a full stop glued to its word, and
+  // apart from it a whole ellipsis, which begins the next sentence. "Well. . . I" has three dots.
+  bool is_plain_stop(size_t at) const {
+    return notes_[at].shape == Shape::Dot && !notes_[at].blank_before && at > start_ &&
+           word(at) == ".";
+  }
+
+  // The first token behind the ellipsis that stands apart at `at`; 0 where there is none.
+  size_t behind_ellipsis(size_t at) const {
+    if (at >= tokens_.size() || !notes_[at].blank_before) return 0;
+    size_t dots = 0;
+    for (; at < tokens_.size() && notes_[at].shape == Shape::Dot && !notes_[at].line_before; ++at)
+      dots += word(at)[0] == '.' ? word(at).size() : 3;
+    return dots >= 3 ? at : 0;
   }
 
   bool is_final_guillemet(size_t at) const {

@@ -22,6 +22,9 @@ constexpr size_t kSniffBytes = 2048;
 constexpr size_t kHeadLines = 8;  // in which headline, byline and date may stand again
 constexpr size_t kTitleBytesMax = 1024;
 constexpr size_t kBylineBytesMax = 300;
+constexpr size_t kSiteBytesMax = 300;
+constexpr size_t kDescriptionBytesMax = 2048;
+constexpr size_t kAddressBytesMax = 2048;
 
 // Text that is mostly markup: a page's opening, or several closing tags.
 bool looks_like_html(std::string_view body) {
@@ -52,6 +55,15 @@ std::string bounded(std::string text, size_t bytes_max) {
   return tidy(std::string_view(text).substr(0, size));
 }
 
+bool has_prose(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    if (is_prose({.text = {}, .shape = shape_of(text.substr(at, end - at))})) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
 // The lines of a story that is printed twice on its page (for two widths of screen): two lines in a
 // row that stood there before. One alone may be a refrain.
 std::vector<uint8_t> find_reprints(const std::vector<Line>& lines) {
@@ -72,7 +84,10 @@ bool is_contact(const Line& line) {
 }
 
 // The headline again, bylines and dates above the story, and furniture anywhere in it.
-void trim_html_lines(std::vector<Line>& lines, Article& article) {
+void trim_html_lines(std::vector<Line>& lines, Article& article, Explanation* why) {
+  const auto leave_out = [&](const Line& line, Reason reason) {
+    if (why != nullptr) why->add(line.text, reason);
+  };
   const std::string title = fold(article.title);
   size_t head = std::min(lines.size(), kHeadLines);
   for (size_t i = head; i-- > 0;) {
@@ -86,10 +101,9 @@ void trim_html_lines(std::vector<Line>& lines, Article& article) {
     // Prose above the headline is no furniture.
     const bool prose_above = std::any_of(lines.begin(), lines.begin() + static_cast<long>(i),
                                          [](const Line& above) { return is_prose(above); });
-    if (prose_above)
-      lines.erase(lines.begin() + static_cast<long>(i));
-    else
-      lines.erase(lines.begin(), lines.begin() + static_cast<long>(i) + 1);
+    const size_t first = prose_above ? i : 0;
+    for (size_t k = first; k <= i; ++k) leave_out(lines[k], Reason::kHeadline);
+    lines.erase(lines.begin() + static_cast<long>(first), lines.begin() + static_cast<long>(i) + 1);
     break;
   }
 
@@ -104,29 +118,44 @@ void trim_html_lines(std::vector<Line>& lines, Article& article) {
       size_t after = 0;
       for (size_t k = i; k < lines.size(); ++k)
         if (is_prose(lines[k])) after += lines[k].shape.length;
-      if (after < letters) break;
+      if (after < letters) {
+        for (size_t k = i; k < lines.size(); ++k) leave_out(lines[k], Reason::kTail);
+        break;
+      }
+      leave_out(line, Reason::kTail);
       continue;
     }
-    if (is_furniture(line.text, line.shape) || is_pitch(line.text, line.shape)) continue;
+    const bool is_phrase = is_furniture(line.text, line.shape);
+    if (is_phrase || is_pitch(line.text, line.shape)) {
+      leave_out(line, is_phrase ? Reason::kFurniture : Reason::kPitch);
+      continue;
+    }
     if (above_story && !is_prose(line)) {
       std::string byline = find_byline(line.text);
       if (!byline.empty()) {
         if (article.byline.empty()) article.byline = std::move(byline);
+        leave_out(line, Reason::kByline);
         continue;
       }
       const auto date = find_date(line.text);
       if (date && line.shape.length <= 110 && line.shape.words <= 16 && !line.shape.ends_sentence) {
         if (article.published_us == WM_NO_TIME) article.published_us = date->at_us;
+        leave_out(line, Reason::kDate);
         continue;
       }
     }
-    if (reprinted[i] || (i + 3 >= lines.size() && is_contact(line))) continue;
+    if (reprinted[i] || (i + 3 >= lines.size() && is_contact(line))) {
+      leave_out(line, reprinted[i] ? Reason::kRepeated : Reason::kContact);
+      continue;
+    }
     if (is_prose(line)) above_story = false;
     letters += line.shape.length;
     kept.push_back(std::move(line));
   }
-  while (!kept.empty() && kept.back().kind == LineKind::kHeading && kept.size() > 1)
+  while (kept.size() > 1 && kept.back().kind == LineKind::kHeading) {
+    leave_out(kept.back(), Reason::kHeading);
     kept.pop_back();
+  }
   lines = std::move(kept);
 }
 
@@ -169,7 +198,8 @@ InputKind kind_of(std::string_view body, std::string_view content_type) {
   return looks_like_markdown(body) ? InputKind::kMarkdown : InputKind::kText;
 }
 
-Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree) {
+Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree,
+                Explanation* why, const KnownLines* known) {
   Article article;
   article.kind = limits.input == InputKind::kAuto
                      ? kind_of(submission.body, submission.content_type)
@@ -187,12 +217,17 @@ Article extract(const Submission& submission, const Limits& limits, HtmlTree& tr
     HtmlMetadata metadata = read_metadata(tree);
     article.title = std::move(metadata.title);
     article.byline = std::move(metadata.byline);
+    article.site = bounded(std::move(metadata.site), kSiteBytesMax);
+    article.description = bounded(std::move(metadata.description), kDescriptionBytesMax);
+    if (metadata.canonical.size() <= kAddressBytesMax)
+      article.canonical = std::move(metadata.canonical);
     article.published_us = metadata.published_us.value_or(WM_NO_TIME);
-    lines = extract_lines(tree, article.title).lines;
-    trim_html_lines(lines, article);
+    lines = extract_lines(tree, article.title, why).lines;
+    trim_html_lines(lines, article, why);
   } else {
-    TextArticle found = article.kind == InputKind::kMarkdown ? extract_markdown(decoded.text)
-                                                             : extract_text(decoded.text);
+    TextArticle found = article.kind == InputKind::kMarkdown
+                            ? extract_markdown(decoded.text, why, known)
+                            : extract_text(decoded.text, why, known);
     article.title = std::move(found.title);
     article.byline = std::move(found.byline);
     article.published_us = found.published_us.value_or(WM_NO_TIME);
@@ -202,12 +237,39 @@ Article extract(const Submission& submission, const Limits& limits, HtmlTree& tr
   compose(lines, decoded.text, body_offset, article);
 
   if (std::string submitted = tidy(submission.title);
-      !submitted.empty() && !is_suffixed_form(submitted, article.title))
+      !submitted.empty() && !is_suffixed_form(submitted, article.title)) {
     article.title = std::move(submitted);
+    article.title_is_submitted = true;
+  }
   if (submission.published_us != WM_NO_TIME) article.published_us = submission.published_us;
   article.title = bounded(std::move(article.title), kTitleBytesMax);
   article.byline = bounded(std::move(article.byline), kBylineBytesMax);
   return article;
+}
+
+bool is_still_article(std::string_view text, std::string_view before) {
+  return !text.empty() && (has_prose(text) || !has_prose(before));
+}
+
+bool leave_out(const KnownLines& known, std::string& text, Explanation* why) {
+  std::string kept;
+  std::vector<std::string_view> left;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = std::string_view(text).substr(at, end - at);
+    at = end + 1;
+    if (known.holds(line)) {
+      left.push_back(line);
+      continue;
+    }
+    if (!kept.empty()) kept += '\n';
+    kept += line;
+  }
+  if (left.empty() || !is_still_article(kept, text)) return false;
+  for (const std::string_view line : left)
+    if (why != nullptr) why->add(line, Reason::kMemory);
+  text = std::move(kept);
+  return true;
 }
 
 }  // namespace wiremill::clean

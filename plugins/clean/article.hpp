@@ -10,8 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/clean/explanation.hpp"
 #include "plugins/clean/html_tree.hpp"
 #include "plugins/clean/lines.hpp"
+#include "plugins/clean/source_memory.hpp"
 
 namespace wiremill::clean {
 
@@ -33,16 +35,27 @@ struct Limits {
 // trimmed, none empty, parted by one \n.
 struct Article {
   std::string title, byline, dateline, text;
+  std::string site, description, canonical;  // as a page in HTML states them
   int64_t published_us = WM_NO_TIME;
   std::vector<wm_paragraph> paragraphs;  // only where the body was plain text in UTF-8
   InputKind kind = InputKind::kText;     // as which it was read
+  bool title_is_submitted = false;
   bool repaired = false;
   size_t html_nodes = 0;  // what the parser made, at most a chunk's worth over the limit
   bool cut = false;       // a limit ended the parse
 };
 
-// `tree` is scratch memory, reused from call to call; one thread at a time.
-Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree);
+// `tree` is scratch memory, reused from call to call; one thread at a time. `why`,
+// where it is not null, is told which lines stayed out of the text. Text and Markdown are read
+// without the lines that `known` holds, where it is not null.
+Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree,
+                Explanation* why = nullptr, const KnownLines* known = nullptr);
+
+// Takes the lines that `known` holds out of an article's text, unless they are all of it or all its
+// running text. False: nothing was taken out.
+bool leave_out(const KnownLines& known, std::string& text, Explanation* why);
+// Whether `text` may take the place of `before`: it does not lack all running text where that has some.
+bool is_still_article(std::string_view text, std::string_view before);
 
 // By the content type, else by what the first bytes look like. Never kAuto.
 InputKind kind_of(std::string_view body, std::string_view content_type);

@@ -128,7 +128,9 @@ bool holds_replacement(std::string_view text) {
 }
 
 // Zeros say nothing in a text; whether there were any.
-bool drop_zeros(std::string& text) { return std::erase(text, '\0') > 0; }
+bool drop_zeros(std::string& text) {
+  return text.find('\0') != std::string::npos && std::erase(text, '\0') > 0;
+}
 
 Decoded as_utf8(std::string_view body, size_t skip) {
   Decoded decoded;

@@ -10,12 +10,29 @@
 
 #include "plugins/clean/dates.hpp"
 #include "plugins/clean/lines.hpp"
+#include "plugins/clean/phrases.hpp"
 
 namespace wiremill::clean {
 namespace {
 
 constexpr size_t kDatelineBytesMax = 90;
 constexpr size_t kMarkBytesMax = 24;  // longer than any word that opens a byline
+
+// How many bytes the word takes that opens a byline ("by ", "Autor: "); 0 where none does.
+size_t byline_mark(std::string_view line) {
+  static constexpr std::array<std::string_view, 23> kMarks = {
+      "by: ",    "by ",     "written by ",   "posted by ", "reported by ", "von ",
+      "par ",    "por ",    "di ",           "door ",      "autor: ",      "author: ",
+      "text: ",  "автор: ", "reporting by ", "words by ",  "story by ",    "autora: ",
+      "yazan: ", "記者 ",   "文/",           "作者：",     "作者:"};
+  static const Phrases kPhrases(kMarks);
+  if (!kPhrases.may_begin(line)) return 0;
+  const std::string lowered = lower(line.substr(0, kMarkBytesMax));
+  size_t size = 0;
+  for (const std::string_view mark : kPhrases.like(lowered))
+    if (lowered.starts_with(mark)) size = std::max(size, mark.size());
+  return size;
+}
 
 // Whether the first word is in capitals (two letters at least, in a script that has case).
 bool opens_in_capitals(std::string_view text) {
@@ -84,18 +101,10 @@ Dateline find_dateline(std::string_view line) {
 }
 
 std::string find_byline(std::string_view line) {
+  const size_t begin = byline_mark(line);
+  if (begin == 0) return {};
   const Shape shape = shape_of(line);
   if (shape.length > 140 || shape.words > 18 || shape.words < 2) return {};
-  const std::string lowered = lower(line.substr(0, kMarkBytesMax));
-  size_t begin = 0;
-  for (const std::string_view mark :
-       {"by: ",    "by ",     "written by ",   "posted by ", "reported by ", "von ",
-        "par ",    "por ",    "di ",           "door ",      "autor: ",      "author: ",
-        "text: ",  "автор: ", "reporting by ", "words by ",  "story by ",    "autora: ",
-        "yazan: ", "記者 ",   "文/",           "作者：",     "作者:"}) {
-    if (lowered.starts_with(mark) && mark.size() > begin) begin = mark.size();
-  }
-  if (begin == 0) return {};
   std::string_view names = line.substr(begin);
   if (const auto date = find_date(names)) names = names.substr(0, date->begin);
   for (const std::string_view mark :

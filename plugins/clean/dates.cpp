@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -65,17 +66,35 @@ constexpr std::array kMonths = std::to_array<MonthName>({
     {"prosince", 12},  {"aralık", 12},
 });
 
+constexpr size_t kMonthBytesMax = 24;  // of a month's name, with room for capitals' longer forms
+
 int month_of(std::string_view word) {
-  const std::string lowered = lower(word);
-  for (const MonthName& entry : kMonths)
-    if (lowered == entry.name) return entry.month;
-  return -1;
+  static const auto kByName = [] {
+    std::unordered_map<std::string_view, int> months;
+    for (const MonthName& entry : kMonths) months.emplace(entry.name, entry.month);
+    return months;
+  }();
+  if (word.size() > kMonthBytesMax) return -1;
+  const auto found = kByName.find(lower(word));
+  return found == kByName.end() ? -1 : found->second;
 }
 
 bool is_letter_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
 }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Whether a year of four digits stands in the text, as in every form that is read: the test that
+// spares most lines the rest.
+bool holds_year(std::string_view text) {
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (!is_digit(text[at])) continue;
+    const size_t begin = at;
+    while (at < text.size() && is_digit(text[at])) ++at;
+    if (at - begin == 4 && (text[begin] == '1' || text[begin] == '2')) return true;
+  }
+  return false;
+}
 
 std::vector<Piece> cut(std::string_view text) {
   std::vector<Piece> pieces;
@@ -317,7 +336,9 @@ class Reader {
 std::optional<FoundDate> find_date(std::string_view text) {
   size_t size = std::min(text.size(), kBytesMax);
   while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
-  return Reader(text.substr(0, size)).find();
+  text = text.substr(0, size);
+  if (!holds_year(text)) return std::nullopt;
+  return Reader(text).find();
 }
 
 }  // namespace wiremill::clean

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "plugins/clean/phrases.hpp"
+
 namespace wiremill::clean {
 namespace {
 
@@ -334,15 +336,71 @@ constexpr std::array kTails = {
     "top stories",
 };
 
-// The openings by their first character, so that a line is compared with few of them.
-const std::array<std::vector<std::string_view>, 256>& openings() {
-  static const auto kByFirst = [] {
-    std::array<std::vector<std::string_view>, 256> lists;
-    for (const std::string_view phrase : kOpenings)
-      lists[static_cast<unsigned char>(phrase[0])].push_back(phrase);
-    return lists;
-  }();
-  return kByFirst;
+constexpr uint32_t kFurnitureLength = 240, kPitchLength = 500;
+constexpr size_t kOpeningBytesMax = 128;  // of a line, in which any phrase has its place
+
+// Without a word that begins like one of these no line is a pitch, nor speaks of rights reserved.
+constexpr std::array<std::string_view, 19> kSigns = {
+    "cookie",   "newslett", "inbox",    "twitter",  "facebook", "instagra", "telegram",
+    "whatsapp", "youtube",  "google n", "would yo", "do you w", "don't wa", "all righ",
+    "may not ", "alle rec", "tous dro", "todos lo", "your ema"};
+
+// Finds any of kSigns in one walk over a line, whatever its case (Aho and Corasick's automaton).
+class SignFinder {
+ public:
+  SignFinder() {
+    next_.emplace_back();
+    for (const std::string_view sign : kSigns) {
+      uint8_t state = 0;
+      for (const char c : sign) {
+        uint8_t& next = next_[state][static_cast<unsigned char>(c)];
+        if (next == 0) {
+          const auto added = static_cast<uint8_t>(next_.size());
+          next = added;
+          state = added;
+          next_.emplace_back();
+        } else {
+          state = next;
+        }
+      }
+      ends_[state] = true;
+    }
+    std::vector<uint8_t> reached{0}, falls(next_.size(), 0);
+    for (size_t i = 0; i < reached.size(); ++i) {
+      const uint8_t state = reached[i];
+      for (size_t c = 0; c < 256; ++c) {
+        uint8_t& next = next_[state][c];
+        const uint8_t fallen = state == 0 ? 0 : next_[falls[state]][c];
+        if (next == 0) {
+          next = fallen;
+        } else {
+          falls[next] = fallen;
+          ends_[next] = ends_[next] || ends_[fallen];
+          reached.push_back(next);
+        }
+      }
+    }
+    for (size_t state = 0; state < next_.size(); ++state) {
+      for (size_t c = 'A'; c <= 'Z'; ++c) next_[state][c] = next_[state][c + 32];
+      if (ends_[state])
+        next_[state].fill(static_cast<uint8_t>(state));  // what is found stays found
+    }
+  }
+
+  bool find(std::string_view line) const {
+    uint8_t state = 0;
+    for (const char c : line) state = next_[state][static_cast<unsigned char>(c)];
+    return ends_[state];
+  }
+
+ private:
+  std::vector<std::array<uint8_t, 256>> next_;
+  std::array<bool, 256> ends_{};
+};
+
+bool holds_sign(std::string_view line) {
+  static const SignFinder kFinder;
+  return kFinder.find(line);
 }
 
 bool is_word_byte(char c) {
@@ -369,18 +427,19 @@ bool has_separator(std::string_view line) {
   return line.ends_with('>');
 }
 
-}  // namespace
-
-bool is_furniture(std::string_view line, const Shape& shape) {
+// The part of is_furniture for a line in which a sign may stand, or not.
+bool looks_like_furniture(std::string_view line, const Shape& shape, bool has_sign) {
   if (line.empty()) return true;
   if (shape.words == 0) return true;  // rules, arrows, bullets, lone marks
-  if (shape.length > 240) return false;
+  if (shape.length > kFurnitureLength) return false;
   if (line.front() == '[' && line.back() == ']' && shape.length <= 60) return true;
-  if (has_separator(line) && is_breadcrumb(shape)) return true;
-  const std::string lowered = lower(line);
-  if (lowered.starts_with("\xc2\xa9") || lowered.find("all rights reserved") != std::string::npos)
-    return true;
-  for (const std::string_view phrase : openings()[static_cast<unsigned char>(lowered[0])]) {
+  if (is_breadcrumb(shape) && has_separator(line)) return true;
+  if (line.starts_with("\xc2\xa9")) return true;
+  if (has_sign && lower(line).find("all rights reserved") != std::string::npos) return true;
+  static const Phrases kPhrases(kOpenings);
+  if (!kPhrases.may_begin(line)) return false;
+  const std::string lowered = lower(line.substr(0, kOpeningBytesMax));
+  for (const std::string_view phrase : kPhrases.like(lowered)) {
     if (!begins_with(lowered, phrase)) continue;
     const size_t extra = shape.length - std::min<size_t>(shape.length, phrase.size());
     // "Share" or "Share this on X" is furniture, "Share prices fell on Monday." is not.
@@ -392,8 +451,11 @@ bool is_furniture(std::string_view line, const Shape& shape) {
   return false;
 }
 
-bool is_pitch(std::string_view line, const Shape& shape) {
-  if (shape.length > 500) return false;
+bool reads_like_pitch(std::string_view line, const Shape& shape, bool has_sign) {
+  if (shape.length > kPitchLength) return false;
+  const bool speaks_of_itself = starts_with_ignoring_case(line, "this article ") ||
+                                starts_with_ignoring_case(line, "this story ");
+  if (!speaks_of_itself && !has_sign) return false;
   const std::string lowered = lower(line);
   const auto any = [&](std::initializer_list<std::string_view> words) {
     return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
@@ -414,7 +476,7 @@ bool is_pitch(std::string_view line, const Shape& shape) {
     return any({"follow us", "follow me", "follow him", "follow her", "follow them", "like us on",
                 "find us on", "folgen sie", "folge uns", "suivez-nous", "síguenos", "seguici",
                 "siga-nos", "join us on", "join our", "subscribe to our", "подпи"});
-  if (lowered.starts_with("this article ") || lowered.starts_with("this story "))
+  if (speaks_of_itself)
     if (any({"without changes", "unchanged", "not been edited", "supplied by"})) return true;
   if (any({"would you like to", "do you want to", "don't want to miss"}))
     return any(
@@ -424,14 +486,30 @@ bool is_pitch(std::string_view line, const Shape& shape) {
               "your email address will not"});
 }
 
+}  // namespace
+
+bool is_furniture(std::string_view line, const Shape& shape) {
+  return looks_like_furniture(line, shape, shape.length <= kFurnitureLength && holds_sign(line));
+}
+
+bool is_pitch(std::string_view line, const Shape& shape) {
+  return reads_like_pitch(line, shape, shape.length <= kPitchLength && holds_sign(line));
+}
+
+bool is_furniture_or_pitch(std::string_view line, const Shape& shape) {
+  const bool has_sign = shape.length <= kPitchLength && holds_sign(line);
+  return looks_like_furniture(line, shape, has_sign) || reads_like_pitch(line, shape, has_sign);
+}
+
 bool opens_tail(std::string_view line, const Shape& shape) {
   if (shape.length > 60 || shape.ends_sentence) return false;
-  std::string lowered = lower(line);
   // "12 Comments", "(3) Kommentare"
-  const size_t letter = lowered.find_first_not_of("0123456789 ()[]#+*-");
+  const size_t letter = line.find_first_not_of("0123456789 ()[]#+*-");
   if (letter == std::string::npos) return false;
-  lowered.erase(0, letter);
-  for (const std::string_view phrase : kTails)
+  static const Phrases kPhrases(kTails);
+  if (!kPhrases.may_begin(line.substr(letter))) return false;
+  const std::string lowered = lower(line.substr(letter));
+  for (const std::string_view phrase : kPhrases.like(lowered))
     if (begins_with(lowered, phrase) && lowered.size() <= phrase.size() + 24) return true;
   return false;
 }

@@ -21,6 +21,9 @@ bool opens_tail(std::string_view line, const Shape& shape);
 // social networks. May be running text.
 bool is_pitch(std::string_view line, const Shape& shape);
 
+// Either of the two, in one walk over the line.
+bool is_furniture_or_pitch(std::string_view line, const Shape& shape);
+
 // What an element's class and id say of it.
 enum class Hint : uint8_t {
   kNone,

@@ -10,15 +10,14 @@
 // a page whose head is furniture alone has none.
 #include "plugins/clean/headline.hpp"
 
-#include <unicode/uchar.h>
-
 #include <algorithm>
 #include <array>
-#include <unordered_map>
-#include <unordered_set>
+#include <bit>
+#include <cstring>
 
 #include "plugins/clean/dates.hpp"
 #include "plugins/clean/furniture.hpp"
+#include "plugins/clean/letters.hpp"
 
 namespace wiremill::clean {
 namespace {
@@ -34,57 +33,74 @@ constexpr std::array<std::string_view, 7> kStrongSeparators = {
     "> ", " | ", " :: ", " \xc2\xbb ", " \xe2\x80\xba ", " \xc2\xb7 ", " \xe2\x80\xa2 "};
 constexpr std::array<std::string_view, 3> kDashes = {" - ", " \xe2\x80\x93 ", " \xe2\x80\x94 "};
 
-// The words that may carry meaning, lowered and cut to a stem: four letters or more, or a figure;
-// of wide scripts every two characters in a row.
-std::vector<std::string> content_words(std::string_view line) {
-  std::vector<std::string> words;
-  const std::string lowered = lower(line);
-  std::string stem, wide_before;
+// A word of the story, as a number: its first letters, lowered and cut to a stem, mixed into one.
+using WordKey = uint64_t;
+
+constexpr WordKey with_letter(WordKey key, char32_t letter) {
+  key = (key ^ letter) * 0x9e3779b97f4a7c15U;
+  return key ^ key >> 29;
+}
+
+// Visits the words that may carry meaning: four letters or more, or a figure; of wide scripts every
+// two characters in a row.
+template <class Visit>
+void each_content_word(std::string_view line, Visit&& visit) {
+  WordKey stem = 1;
+  char32_t wide_before = 0;
   size_t letters = 0;
   bool has_digit = false;
   const auto finish = [&] {
-    if (letters >= 4 || has_digit) words.push_back(stem);
-    stem.clear();
+    if (letters >= 4 || has_digit) visit(stem);
+    stem = 1;
     letters = 0;
     has_digit = false;
   };
-  for (size_t at = 0; at < lowered.size();) {
-    const size_t begin = at;
-    const char32_t c = next_character(lowered, at);
-    const std::string_view bytes = std::string_view(lowered).substr(begin, at - begin);
-    const auto code = static_cast<UChar32>(c);
-    if (is_wide(c) && u_isalpha(code)) {
+  for (size_t at = 0; at < line.size();) {
+    const char32_t c = next_character(line, at);
+    const uint8_t traits = traits_of(c);
+    if (is_wide(c) && (traits & kAlpha) != 0) {
       finish();
-      if (!wide_before.empty()) words.push_back(wide_before.append(bytes));
-      wide_before = bytes;
+      if (wide_before != 0) visit(with_letter(with_letter(2, wide_before), c));
+      wide_before = c;
       continue;
     }
-    wide_before.clear();
-    if (!u_isUAlphabetic(code) && !u_isdigit(code)) {
-      finish();
+    wide_before = 0;
+    if ((traits & (kAlphabetic | kDigit)) == 0) {
+      if (letters > 0) finish();
       continue;
     }
-    has_digit = has_digit || u_isdigit(code);
-    if (letters++ < kStemLetters) stem.append(bytes);
+    has_digit = has_digit || (traits & kDigit) != 0;
+    if (letters++ < kStemLetters) stem = with_letter(stem, lowered(c));
   }
   finish();
-  return words;
 }
 
 // The words of the story, and how much of a line is found again in them.
 class StoryWords {
  public:
   StoryWords(const std::vector<Line>& lines, Segment story) {
-    size_t leads = 0;
+    std::vector<WordKey> words;
+    size_t leads = 0, lead_words = 0;
     for (size_t i = story.begin; i < story.end; ++i) {
       if (!is_prose(lines[i])) continue;
       const bool is_lead = lines[i].text.ends_with('.') || lines[i].shape.stops > 1;
-      for (const std::string& word : content_words(lines[i].text)) {
-        ++counts_[word];
-        ++total_;
-        if (leads < kLeadLines && is_lead) lead_.insert(word);
+      const size_t before = words.size();
+      each_content_word(lines[i].text, [&](WordKey word) { words.push_back(word); });
+      // The words of the opening stand first.
+      if (leads < kLeadLines && is_lead) {
+        std::rotate(words.begin() + static_cast<ptrdiff_t>(lead_words),
+                    words.begin() + static_cast<ptrdiff_t>(before), words.end());
+        lead_words += words.size() - before;
       }
       leads += is_lead;
+    }
+    total_ = words.size();
+    slots_.resize(std::bit_ceil(2 * total_ + 1));
+    for (size_t i = 0; i < words.size(); ++i) {
+      Counted& counted = slots_[slot_of(words[i])];
+      counted.word = words[i];
+      ++counted.times;
+      counted.in_lead = counted.in_lead || i < lead_words;
     }
   }
 
@@ -95,17 +111,18 @@ class StoryWords {
   Overlap with(std::string_view line, bool own) const {
     Overlap overlap;
     float all = 0;
-    std::unordered_set<std::string> seen;
-    for (const std::string& word : content_words(line)) {
-      if (!seen.insert(word).second) continue;
-      const auto counted = counts_.find(word);
-      const size_t count = counted == counts_.end() ? 0 : counted->second;
+    std::vector<WordKey> words;
+    each_content_word(line, [&](WordKey word) { words.push_back(word); });
+    std::sort(words.begin(), words.end());
+    words.erase(std::unique(words.begin(), words.end()), words.end());
+    for (const WordKey word : words) {
+      const Counted& counted = slots_[slot_of(word)];
       // A word in every second sentence says little.
-      const float weight = count > 4 && count * 60 > total_ ? 0.5F : 1;
+      const float weight = counted.times > 4 && counted.times * 60 > total_ ? 0.5F : 1;
       all += weight;
-      if (count > (own ? 1U : 0U)) {
+      if (counted.times > (own ? 1U : 0U)) {
         overlap.found += weight;
-        if (lead_.contains(word)) overlap.lead_share += weight;
+        if (counted.in_lead) overlap.lead_share += weight;
       }
     }
     if (all > 0) {
@@ -116,8 +133,20 @@ class StoryWords {
   }
 
  private:
-  std::unordered_map<std::string, size_t> counts_;
-  std::unordered_set<std::string> lead_;
+  struct Counted {
+    WordKey word = 0;
+    uint32_t times = 0;  // 0: the slot is free
+    bool in_lead = false;
+  };
+  // The slot of a word, or the free one that it would take.
+  size_t slot_of(WordKey word) const {
+    size_t slot = word & (slots_.size() - 1);
+    while (slots_[slot].times > 0 && slots_[slot].word != word)
+      slot = (slot + 1) & (slots_.size() - 1);
+    return slot;
+  }
+
+  std::vector<Counted> slots_;  // a power of two, at most half of them taken
   size_t total_ = 0;
 };
 
@@ -132,10 +161,29 @@ size_t joined_figures(std::string_view line) {
   return joints;
 }
 
+// A mark is a sign with a blank behind it, perhaps one before it: it is sought by the sign, since
+// every line is full of blanks.
+constexpr size_t sign_of(std::string_view mark) { return mark.size() - 2; }
+
+size_t rfind_mark(std::string_view line, std::string_view mark) {
+  const size_t sign = sign_of(mark);
+  for (size_t size = line.size(); size > 0;) {
+    const void* found = memrchr(line.data(), mark[sign], size);
+    if (found == nullptr) break;
+    size = static_cast<size_t>(static_cast<const char*>(found) - line.data());
+    if (size >= sign && line.substr(size - sign).starts_with(mark)) return size - sign;
+  }
+  return std::string_view::npos;
+}
+
 size_t count_of(std::string_view line, std::string_view mark) {
   size_t count = 0;
-  for (size_t at = 0; (at = line.find(mark, at)) != std::string_view::npos; at += mark.size())
-    ++count;
+  const size_t sign = sign_of(mark);
+  for (size_t at = sign; (at = line.find(mark[sign], at)) != std::string_view::npos;) {
+    const bool whole = line.substr(at - sign).starts_with(mark);
+    count += whole;
+    at += whole ? mark.size() : 1;
+  }
   return count;
 }
 
@@ -178,7 +226,7 @@ float points_for_looks(const Line& line, std::string_view raw) {
   if (colons > 1) points -= 3;
   if (colons > 0 && shape_of(text.substr(text.find(": "))).words <= 3) points -= 3;
   if (colons > 0 && text.find(' ') > text.find(':') && shape.digits > 3) points -= 2;
-  points -= 1.5F * static_cast<float>(count_of(text, "["));
+  points -= 1.5F * static_cast<float>(std::count(text.begin(), text.end(), '['));
   if (text.find('@') != std::string_view::npos || text.find("www.") != std::string_view::npos)
     points -= 3;
   if (text.ends_with('.') && !text.ends_with(".."))
@@ -200,7 +248,10 @@ class Finder {
  public:
   Finder(std::string_view text, const std::vector<Line>& lines, const std::vector<LineRole>& roles,
          Segment story)
-      : text_(text), lines_(lines), roles_(roles), story_(story), words_(lines, story) {}
+      : text_(text), lines_(lines), roles_(roles), story_(story), words_(lines, story) {
+    for (size_t k = 0; k < std::min(kPageTitleLines, story.begin); ++k)
+      page_title_.push_back(fold(lines[k].text));
+  }
 
   Headline find() {
     gather();
@@ -278,7 +329,7 @@ class Finder {
   std::string without_names(std::string_view line) const {
     std::string rest(line);
     const auto part = [&](std::string_view mark, bool strong) {
-      const size_t at = rest.rfind(mark);
+      const size_t at = rfind_mark(rest, mark);
       if (at == std::string::npos) return;
       const std::string head = tidy(std::string_view(rest).substr(0, at));
       const std::string tail = tidy(std::string_view(rest).substr(at + mark.size()));
@@ -314,11 +365,9 @@ class Finder {
   bool repeated_in_page_title(size_t i, const std::string& shown) const {
     const std::string folded = fold(shown);
     if (folded.size() < 12) return false;
-    for (size_t k = 0; k < std::min(kPageTitleLines, story_.begin); ++k) {
-      if (k == i) continue;
-      const std::string other = fold(lines_[k].text);
-      if (other.starts_with(folded) || other.ends_with(folded)) return true;
-    }
+    for (size_t k = 0; k < page_title_.size(); ++k)
+      if (k != i && (page_title_[k].starts_with(folded) || page_title_[k].ends_with(folded)))
+        return true;
     return false;
   }
 
@@ -366,6 +415,7 @@ class Finder {
   const std::vector<LineRole>& roles_;
   const Segment story_;
   const StoryWords words_;
+  std::vector<std::string> page_title_;  // the first lines above the story, folded
   std::vector<Candidate> candidates_;
 };
 
@@ -393,7 +443,7 @@ FusedTitle split_fused(std::string_view line) {
   // "A > B > The headline itself"
   size_t crumb = std::string_view::npos, after_crumb = 0;
   for (const std::string_view mark : {"> ", "\xc2\xbb ", "\xe2\x80\xba ", " / ", " :: "}) {
-    const size_t found = line.rfind(mark);
+    const size_t found = rfind_mark(line, mark);
     if (found != std::string_view::npos &&
         (crumb == std::string_view::npos || found + mark.size() > after_crumb))
       crumb = found, after_crumb = found + mark.size();

@@ -169,6 +169,9 @@ class BlockMaker {
 
 enum class Strictness : uint8_t { kStrict, kLax };
 
+// Whether a node is left out by its name, and as what.
+constexpr uint8_t kExcluded = 1, kExcludedComments = 2;
+
 class Chooser {
  public:
   Chooser(const HtmlTree& tree, const std::vector<Block>& blocks, std::string_view title)
@@ -205,12 +208,12 @@ class Chooser {
 
   float prose() const { return prose_.empty() ? 0 : prose_[0]; }
 
-  HtmlArticle choose(Strictness strictness) {
+  HtmlArticle choose(Strictness strictness, Explanation* why) {
     mark_excluded(strictness);
     sum_up();
     HtmlArticle article;
     article.container = descend();
-    collect(article);
+    collect(article, why);
     return article;
   }
 
@@ -260,7 +263,8 @@ class Chooser {
       const bool believed = comments ? left >= 400 || left >= 0.4F * total
                                      : prose_[i] <= 0.4F * total || prose_[i] < 80;
       if (!believed) continue;
-      std::fill(excluded_.begin() + i, excluded_.begin() + nodes_[i].end, uint8_t{1});
+      std::fill(excluded_.begin() + i, excluded_.begin() + nodes_[i].end,
+                comments ? kExcludedComments : kExcluded);
       i = nodes_[i].end - 1;
     }
   }
@@ -326,7 +330,7 @@ class Chooser {
 
   // Text that stays: prose, and what is short but stands among prose as a paragraph, heading or
   // item. Elements whose sum is negative and that hold mostly links go.
-  void collect(HtmlArticle& article) const {
+  void collect(HtmlArticle& article, Explanation* why) const {
     if (article.container >= nodes_.size()) return;
     const uint32_t begin = article.container, end = nodes_[begin].end;
     std::vector<uint8_t> dropped(end - begin, 0);
@@ -350,12 +354,19 @@ class Chooser {
           block.line.link_share < 0.2F && leads < kLeadsMax && is_called_lead(block.node)) {
         article.lines.push_back(block.line);
         ++leads;
-      }
-      if (node < begin || node >= end || excluded_[node] || dropped[node - begin]) continue;
-      const Line& line = block.line;
-      if (line.link_share > 0.75F && line.kind != LineKind::kHeading && !line.shape.ends_sentence)
         continue;
-      article.lines.push_back(line);
+      }
+      const Line& line = block.line;
+      const bool is_inside = node >= begin && node < end;
+      const bool is_link =
+          line.link_share > 0.75F && line.kind != LineKind::kHeading && !line.shape.ends_sentence;
+      if (is_inside && !excluded_[node] && !dropped[node - begin] && !is_link)
+        article.lines.push_back(line);
+      else if (why != nullptr)
+        why->add(line.text, excluded_[node] == kExcludedComments ? Reason::kComments
+                            : excluded_[node] == kExcluded       ? Reason::kNamed
+                            : is_inside                          ? Reason::kLinks
+                                                                 : Reason::kOutside);
     }
   }
 
@@ -379,15 +390,18 @@ float letters_of(const HtmlArticle& article) {
 
 }  // namespace
 
-HtmlArticle extract_lines(const HtmlTree& tree, std::string_view title) {
+HtmlArticle extract_lines(const HtmlTree& tree, std::string_view title, Explanation* why) {
   if (tree.nodes().empty()) return {};
   const std::vector<Block> blocks = BlockMaker(tree).make();
   Chooser chooser(tree, blocks, title);
-  HtmlArticle strict = chooser.choose(Strictness::kStrict);
+  HtmlArticle strict = chooser.choose(Strictness::kStrict, why);
   const float letters = letters_of(strict);
   if (letters >= 500 || letters >= 0.5F * chooser.prose()) return strict;
-  HtmlArticle lax = chooser.choose(Strictness::kLax);
-  return letters_of(lax) > 2 * letters ? lax : strict;
+  Explanation lax_why;
+  HtmlArticle lax = chooser.choose(Strictness::kLax, why == nullptr ? nullptr : &lax_why);
+  if (letters_of(lax) <= 2 * letters) return strict;
+  if (why != nullptr) *why = std::move(lax_why);
+  return lax;
 }
 
 }  // namespace wiremill::clean

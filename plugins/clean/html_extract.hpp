@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/clean/explanation.hpp"
 #include "plugins/clean/html_tree.hpp"
 #include "plugins/clean/lines.hpp"
 
@@ -15,7 +16,8 @@ struct HtmlArticle {
   uint32_t container = kNoNode;
 };
 
-// `title` tells the story from its neighbours where a page holds several; it may be empty.
-HtmlArticle extract_lines(const HtmlTree& tree, std::string_view title);
+// `title` tells the story from its neighbours where a page holds several; it may be empty. `why`,
+// where it is not null, is told which lines stay out.
+HtmlArticle extract_lines(const HtmlTree& tree, std::string_view title, Explanation* why);
 
 }  // namespace wiremill::clean

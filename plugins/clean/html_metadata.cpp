@@ -50,9 +50,19 @@ bool is_date_name(std::string_view name) {
   return false;
 }
 
+// An absolute address, or nothing.
+std::string address(std::string_view text) {
+  std::string tidied = tidy(text);
+  const bool is_absolute =
+      starts_with_ignoring_case(tidied, "http://") || starts_with_ignoring_case(tidied, "https://");
+  if (!is_absolute || tidied.find(' ') != std::string::npos) tidied.clear();
+  return tidied;
+}
+
 // Facts in order of the trust that they deserve; the first that is there wins.
 struct Found {
   std::string headline, og_title, page_title, heading, site, ld_authors, meta_author, rel_author;
+  std::string publisher, og_description, meta_description, canonical, og_url;
   std::vector<std::string> subheadings;  // <h2> to <h6>, the first few
   std::optional<int64_t> ld_date, meta_date, item_date, time_date;
   size_t headings = 0;
@@ -69,6 +79,12 @@ void read_meta(const HtmlAttributes& attributes, Found& found) {
     found.og_title = tidy(attributes.content);
   else if (lowered == "og:site_name" && found.site.empty())
     found.site = tidy(attributes.content);
+  else if (lowered == "og:description" && found.og_description.empty())
+    found.og_description = tidy(attributes.content);
+  else if (lowered == "description" && found.meta_description.empty())
+    found.meta_description = tidy(attributes.content);
+  else if (lowered == "og:url" && found.og_url.empty())
+    found.og_url = address(attributes.content);
   else if ((lowered == "author" || lowered == "article:author" || lowered == "dc.creator" ||
             lowered == "parsely-author") &&
            found.meta_author.empty() && attributes.content.find("://") == std::string_view::npos)
@@ -161,8 +177,13 @@ HtmlMetadata read_metadata(const HtmlTree& tree) {
           if (!article.found) break;
           found.headline = std::move(article.headline);
           found.ld_authors = std::move(article.authors);
+          found.publisher = std::move(article.publisher);
           if (!found.ld_date) found.ld_date = date_in(article.published);
         }
+        break;
+      case Tag::kLinkElement:
+        if (found.canonical.empty() && lower_ascii(attributes.rel) == "canonical")
+          found.canonical = address(attributes.href);
         break;
       default: break;
     }
@@ -179,7 +200,10 @@ HtmlMetadata read_metadata(const HtmlTree& tree) {
   }
 
   HtmlMetadata metadata;
-  metadata.site = found.site;
+  metadata.site = found.site.empty() ? found.publisher : found.site;
+  metadata.description =
+      found.og_description.empty() ? found.meta_description : found.og_description;
+  metadata.canonical = found.canonical.empty() ? found.og_url : found.canonical;
   const std::string og = without_site(found.og_title, found.site);
   const std::string page = without_site(found.page_title, found.site);
   const bool heading_fits = !found.heading.empty() && shape_of(found.heading).words >= 2;

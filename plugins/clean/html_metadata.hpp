@@ -1,4 +1,4 @@
-// Title, time of publication and byline as a page states them. Called by article.cpp for each HTML
+// Title, time of publication, byline, site, description and address as a page states them. Called by article.cpp for each HTML
 // document. Any thread.
 #pragma once
 
@@ -11,12 +11,16 @@
 namespace wiremill::clean {
 
 struct HtmlMetadata {
-  std::string title, byline, site;
+  std::string title, byline;
+  std::string site, description;
+  std::string canonical;  // an absolute http or https address
   std::optional<int64_t> published_us;
 };
 
 // Title: JSON-LD's headline, og:title less the site's name, the page's one <h1>, <title> less the
-// site's name. Published: JSON-LD, <meta>, itemprop, <time>. What is not stated stays empty.
+// site's name. Published: JSON-LD, <meta>, itemprop, <time>. Site: og:site_name, JSON-LD's publisher.
+// Description: og:description, <meta name="description">. Canonical: <link rel="canonical">, og:url.
+// What is not stated stays empty.
 HtmlMetadata read_metadata(const HtmlTree& tree);
 
 // `title` less a site's name after or before a separator (" | ", " - ", " » "), where it is `site`

@@ -1,9 +1,13 @@
 // A page as a flat tree: see html_tree.hpp.
 //
 // MyHTML is fast (about 240 MB/s) but quadratic in nesting depth: 100,000 nested <div> take it 26
-// s. So it is fed in chunks of 4 KiB and asked after each how many elements are open; at
-// `depth_max` no more is fed. A callback counts the nodes. One chunk can add at most about 1,400 of
+// s. So it is fed in chunks of kChunkTags tags and asked after each how many elements are open; at
+// `depth_max` no more is fed. A callback counts the nodes. One chunk can add at most about 2,000 of
 // either, so the limits hold to within a chunk.
+//
+// A third of a page is scripts and styles, which nobody reads. A chunk ends behind the tag that
+// opens one; where the parser then says that it is inside, what holds no "</" or "<!" cannot get it
+// out, and is not fed. The tree is the same, less the text of those elements.
 #include "plugins/clean/html_tree.hpp"
 
 #include <myhtml/myhtml.h>
@@ -16,7 +20,7 @@
 namespace wiremill::clean {
 namespace {
 
-constexpr size_t kChunkBytes = 4096;
+constexpr size_t kChunkTags = 1000;
 constexpr size_t kKeptPageBytes = 1 << 20;  // after a larger page the parser's memory is given back
 
 struct Budget {
@@ -125,6 +129,40 @@ bool is_hiding(std::string_view style) {
          packed.find("visibility:hidden") != std::string::npos;
 }
 
+// Where the next chunk begins that ends `tags` tags further on, or behind the tag that opens a script
+// or a style.
+struct Chunk {
+  size_t end = 0;
+  bool opens_raw = false;  // perhaps; whether it does the parser knows
+};
+
+Chunk next_chunk(std::string_view page, size_t at) {
+  for (size_t tags = 0; tags < kChunkTags; ++tags) {
+    at = page.find('<', at + (tags > 0 ? 1 : 0));
+    if (at == std::string_view::npos) return {page.size(), false};
+    const char first = at + 1 < page.size() ? page[at + 1] : '\0';
+    if (first != 's' && first != 'S') continue;
+    const std::string_view tag = page.substr(at + 1, 1024);
+    if (!starts_with_ignoring_case(tag, "script") && !starts_with_ignoring_case(tag, "style"))
+      continue;
+    const size_t close = tag.find('>');
+    if (close == std::string_view::npos) continue;
+    // What may be JSON-LD is read. An attribute's value may hide its signs behind references.
+    const std::string_view attributes = tag.substr(0, close);
+    const bool is_read = attributes.find("ld+json") != std::string_view::npos ||
+                         attributes.find('&') != std::string_view::npos;
+    if (!is_read) return {at + close + 2, true};
+  }
+  return {at, false};
+}
+
+// Where the parser's state may change next, inside a script or a style.
+size_t end_of_raw(std::string_view page, size_t at) {
+  for (; (at = page.find('<', at)) != std::string_view::npos; ++at)
+    if (at + 1 == page.size() || page[at + 1] == '/' || page[at + 1] == '!') return at;
+  return page.size();
+}
+
 std::string_view view_of(const char* data, size_t size) {
   return data == nullptr ? std::string_view{} : std::string_view(data, size);
 }
@@ -141,32 +179,30 @@ bool read_attributes(myhtml_tree_node_t* node, HtmlAttributes& out) {
     const std::string_view key = view_of(key_data, key_size);
     const std::string_view value = view_of(value_data, value_size);
     std::string_view* field = nullptr;
-    if (key == "class")
-      field = &out.class_;
-    else if (key == "id")
-      field = &out.id;
-    else if (key == "role")
-      field = &out.role;
-    else if (key == "itemprop")
-      field = &out.itemprop;
-    else if (key == "property")
-      field = &out.property;
-    else if (key == "name")
-      field = &out.name;
-    else if (key == "content")
-      field = &out.content;
-    else if (key == "datetime")
-      field = &out.datetime;
-    else if (key == "rel")
-      field = &out.rel;
-    else if (key == "href")
-      field = &out.href;
-    else if (key == "type")
-      field = &out.type;
-    else if (key == "style")
-      out.hidden = out.hidden || is_hiding(value);
-    else if (key == "hidden")
-      out.hidden = true;
+    switch (key.size()) {
+      case 2: field = key == "id" ? &out.id : nullptr; break;
+      case 3: field = key == "rel" ? &out.rel : nullptr; break;
+      case 4:
+        field = key == "role"   ? &out.role
+                : key == "name" ? &out.name
+                : key == "href" ? &out.href
+                : key == "type" ? &out.type
+                                : nullptr;
+        break;
+      case 5:
+        field = key == "class" ? &out.class_ : nullptr;
+        if (key == "style") out.hidden = out.hidden || is_hiding(value);
+        break;
+      case 6: out.hidden = out.hidden || key == "hidden"; break;
+      case 7: field = key == "content" ? &out.content : nullptr; break;
+      case 8:
+        field = key == "itemprop"   ? &out.itemprop
+                : key == "property" ? &out.property
+                : key == "datetime" ? &out.datetime
+                                    : nullptr;
+        break;
+      default: break;
+    }
     if (field != nullptr) *field = value;
     any = any || field != nullptr || out.hidden;
   }
@@ -222,13 +258,18 @@ void HtmlTree::parse(std::string_view page, const HtmlLimits& limits) {
       static_cast<myhtml_tree_parse_flags_t>(MyHTML_TREE_PARSE_FLAGS_WITHOUT_DOCTYPE_IN_TREE);
   myhtml_callback_tree_node_insert_set(tree, &count_node, &budget);
   myhtml_encoding_set(tree, MyENCODING_UTF_8);
-  bool fed = true;
-  for (size_t at = 0; at < page.size() && fed; at += kChunkBytes) {
-    const std::string_view chunk = page.substr(at, kChunkBytes);
-    fed = myhtml_parse_chunk_single(tree, chunk.data(), chunk.size()) == MyHTML_STATUS_OK;
+  for (size_t at = 0; at < page.size() && !is_cut_;) {
+    const Chunk chunk = next_chunk(page, at);
+    // MyHTML looks for a token's bytes from here on; they are in this chunk or in one right before.
+    tree->incoming_buf_first = tree->incoming_buf;
+    if (myhtml_parse_chunk_single(tree, page.data() + at, chunk.end - at) != MyHTML_STATUS_OK)
+      break;
+    at = chunk.end;
+    if (chunk.opens_raw && (tree->state == MyHTML_TOKENIZER_STATE_SCRIPT_DATA ||
+                            tree->state == MyHTML_TOKENIZER_STATE_RAWTEXT))
+      at = end_of_raw(page, at);
     is_cut_ = budget.nodes > limits.nodes_max ||
               (tree->open_elements != nullptr && tree->open_elements->length > limits.depth_max);
-    if (is_cut_) break;
   }
   myhtml_parse_chunk_end(tree);
   myhtml_callback_tree_node_insert_set(tree, nullptr, nullptr);

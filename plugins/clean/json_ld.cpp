@@ -18,7 +18,7 @@ struct Level {
   bool is_object = false;
   bool wants_value = false;
   std::string key;  // of an object: the key whose value is read; of an array: its parent's
-  std::string name, headline, published, authors;
+  std::string name, headline, published, authors, publisher;
   bool is_article = false;
 };
 
@@ -69,13 +69,15 @@ class Scanner {
     levels_.pop_back();
     if (level.is_article && !level.headline.empty()) {
       found_ = {tidy(text::repair(level.headline)), level.published,
-                tidy(text::repair(level.authors)), true};
+                tidy(text::repair(level.authors)), tidy(text::repair(level.publisher)), true};
       return;
     }
     if (levels_.empty()) return;
     Level& parent = levels_.back();
     if (parent.key == "author") {
       add_author(parent, level.is_object ? level.name : level.authors);
+    } else if (parent.key == "publisher" && level.is_object) {
+      parent.publisher = std::move(level.name);
     }
     if (parent.is_object) parent.wants_value = false;
   }

@@ -7,7 +7,7 @@
 namespace wiremill::clean {
 
 struct JsonLdArticle {
-  std::string headline, published, authors;
+  std::string headline, published, authors, publisher;
   bool found = false;
 };
 

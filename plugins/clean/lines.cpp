@@ -7,25 +7,15 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <array>
 
 #include "daemon/text/utf8.hpp"
+#include "plugins/clean/letters.hpp"
 
 namespace wiremill::clean {
 namespace {
 
-bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
-// Below U+0300 nothing combines, so text of such characters alone is NFC already.
-bool is_surely_nfc(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0xcc; });
-}
-
 std::string to_nfc(std::string text) {
-  if (is_surely_nfc(text)) return text;
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(error);
   if (U_FAILURE(error)) return text;
@@ -37,6 +27,18 @@ std::string to_nfc(std::string text) {
   nfc->normalizeUTF8(0, piece, sink, nullptr, error);
   return U_SUCCESS(error) ? out : text;
 }
+
+constexpr uint8_t kAsciiLetter = 1, kAsciiCapital = 2, kAsciiDigit = 4;
+
+constexpr std::array<uint8_t, 256> kAsciiWords = [] {
+  std::array<uint8_t, 256> table{};
+  for (size_t c = 'a'; c <= 'z'; ++c) table[c] = kAsciiLetter;
+  for (size_t c = 'A'; c <= 'Z'; ++c) table[c] = kAsciiLetter | kAsciiCapital;
+  for (size_t c = '0'; c <= '9'; ++c) table[c] = kAsciiDigit;
+  return table;
+}();
+
+uint8_t ascii_word(char c) { return kAsciiWords[static_cast<unsigned char>(c)]; }
 
 bool is_stop(char32_t c) {
   switch (c) {
@@ -71,28 +73,29 @@ char32_t next_wide_character(std::string_view text, size_t& at) {
   return static_cast<char32_t>(character);
 }
 
-bool is_space(char32_t c) {
-  if (c < 0x80) return c == ' ' || (c >= 9 && c <= 13);
+bool is_wide_space(char32_t c) {
   return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200b) || c == 0x2028 ||
          c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000 || c == 0xfeff;
 }
 
-bool is_wide(char32_t c) {
-  return (c >= 0x2e80 && c <= 0xa4cf) || (c >= 0xac00 && c <= 0xd7af) ||
-         (c >= 0xf900 && c <= 0xfaff) || (c >= 0xff00 && c <= 0xffef) || c >= 0x20000;
-}
+// ASCII that is neither blank nor control character.
+inline bool is_plain(char c) { return c > ' ' && c < 0x7f; }
 
 std::string tidy(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  bool pending = false;
+  bool pending = false, surely_nfc = true;
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
-    while (at < text.size() && text[at] > ' ' && text[at] < 0x7f) ++at;
+    // Words with one blank between them stay as they are.
+    while (at < text.size() &&
+           (is_plain(text[at]) ||
+            (text[at] == ' ' && at > begin && at + 1 < text.size() && is_plain(text[at + 1]))))
+      ++at;
     if (at > begin) {
       if (pending) out.push_back(' ');
       pending = false;
-      out.append(text.substr(begin, at - begin));
+      out.append(text.data() + begin, at - begin);
       continue;
     }
     const char32_t c = next_character(text, at);
@@ -101,17 +104,21 @@ std::string tidy(std::string_view text) {
       continue;
     }
     if (c < 0x20 || c == 0x7f || (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x2060) continue;
+    surely_nfc = surely_nfc && (traits_of(c) & kSurelyNfc) != 0;
     if (pending) out.push_back(' ');
     pending = false;
-    out.append(text.substr(begin, at - begin));
+    out.append(text.data() + begin, at - begin);
   }
-  return to_nfc(std::move(out));
+  return surely_nfc ? out : to_nfc(std::move(out));
 }
 
 std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\f\v");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\f\v") - begin + 1);
+  const auto is_blank = [](char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
+  };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 std::string_view take_line(std::string_view text, size_t& at) {
@@ -135,22 +142,31 @@ std::string lower_ascii(std::string_view text) {
 }
 
 std::string lower(std::string_view text) {
-  if (is_ascii(text)) return lower_ascii(text);
   std::string out;
   out.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
-    const UChar32 c = u_tolower(static_cast<UChar32>(next_character(text, at)));
-    char buffer[4];
-    int32_t size = 0;
-    U8_APPEND_UNSAFE(buffer, size, c);
-    out.append(buffer, static_cast<size_t>(size));
+    const size_t begin = at;
+    const char32_t c = next_character(text, at);
+    if (c < 0x80) {
+      out.push_back(static_cast<char>((ascii_word(text[begin]) & kAsciiCapital) ? c + 32 : c));
+    } else if ((traits_of(c) & kLowers) == 0 && c != 0xfffd) {
+      out.append(text.data() + begin, at - begin);
+    } else {
+      char buffer[4];
+      int32_t size = 0;
+      U8_APPEND_UNSAFE(buffer, size, find_lowered(c));
+      out.append(buffer, static_cast<size_t>(size));
+    }
   }
   return out;
 }
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view ascii_prefix) {
-  return text.size() >= ascii_prefix.size() &&
-         lower_ascii(text.substr(0, ascii_prefix.size())) == ascii_prefix;
+  if (text.size() < ascii_prefix.size()) return false;
+  for (size_t i = 0; i < ascii_prefix.size(); ++i)
+    if ((ascii_word(text[i]) & kAsciiCapital ? text[i] + 32 : text[i]) != ascii_prefix[i])
+      return false;
+  return true;
 }
 
 Shape shape_of(std::string_view line) {
@@ -160,34 +176,41 @@ Shape shape_of(std::string_view line) {
   bool in_word = false;
   bool stop_before = false;
   for (size_t at = 0; at < line.size();) {
-    const char32_t c = next_character(line, at);
-    half_lengths += 2;
-    bool is_letter = false, is_digit = false, is_upper = false, is_cased = false;
-    if (c < 0x80) {
-      is_upper = c >= 'A' && c <= 'Z';
-      is_cased = is_upper || (c >= 'a' && c <= 'z');
-      is_letter = is_cased;
-      is_digit = c >= '0' && c <= '9';
-    } else if (is_wide(c)) {
-      half_lengths += 3;
-      if (u_isalpha(static_cast<UChar32>(c))) ++wide;
-    } else {
-      const auto code = static_cast<UChar32>(c);
-      is_letter = u_isalpha(code) || u_getCombiningClass(code) != 0;
-      is_digit = u_isdigit(code);
-      is_upper = u_isupper(code);
-      is_cased = is_upper || u_islower(code);
-    }
-    if (is_letter || is_digit) {
-      if (is_digit) ++shape.digits;
+    const size_t begin = at;
+    if (const uint8_t first = ascii_word(line[at]); first != 0) {
       if (!in_word) {
         ++shape.words;
-        if (is_cased) ++shape.cased;
-        if (is_upper) ++shape.capitals;
+        if (first & kAsciiLetter) ++shape.cased;
+        if (first & kAsciiCapital) ++shape.capitals;
+      }
+      for (uint8_t word = first; word != 0; word = at < line.size() ? ascii_word(line[at]) : 0) {
+        if (word == kAsciiDigit) ++shape.digits;
+        ++at;
+      }
+      half_lengths += 2 * static_cast<uint32_t>(at - begin);
+      in_word = true;
+      stop_before = shape.ends_sentence = shape.ends_colon = false;
+      continue;
+    }
+    half_lengths += 2;
+    const char32_t c = next_character(line, at);
+    if (c == ' ') {
+      in_word = false;
+      continue;
+    }
+    if (is_wide(c)) {
+      half_lengths += 3;
+      if (traits_of(c) & kAlpha) ++wide;
+    } else if (const uint8_t traits = c < 0x80 ? 0 : traits_of(c);
+               traits & (kAlpha | kCombining | kDigit)) {
+      if (traits & kDigit) ++shape.digits;
+      if (!in_word) {
+        ++shape.words;
+        if (traits & (kUpper | kLower)) ++shape.cased;
+        if (traits & kUpper) ++shape.capitals;
       }
       in_word = true;
-      stop_before = false;
-      shape.ends_sentence = shape.ends_colon = false;
+      stop_before = shape.ends_sentence = shape.ends_colon = false;
       continue;
     }
     if (c != '\'' && c != 0x2019 && c != 0x200c && c != 0x200d) in_word = false;
@@ -203,7 +226,7 @@ Shape shape_of(std::string_view line) {
     if (c == ',' || c == 0x3001 || c == 0xff0c || c == 0x060c) ++shape.commas;
     if (c == '|' || c == '>' || c == 0xbb || c == 0xb7 || c == 0x2022 || c == '/' || c == 0x203a)
       ++shape.symbols;
-    if (c == ' ' || is_closer(c)) continue;
+    if (is_closer(c)) continue;
     stop_before = false;
     shape.ends_sentence = false;
     shape.ends_colon = c == ':' || c == 0xff1a;
@@ -225,12 +248,13 @@ std::string fold(std::string_view line) {
   for (size_t at = 0; at < line.size();) {
     const size_t begin = at;
     const char32_t c = next_character(line, at);
-    const bool keep =
-        c < 0x80 ? (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-                 : static_cast<bool>(u_isalnum(static_cast<UChar32>(c)));
-    if (keep) out.append(line.substr(begin, at - begin));
+    if (c >= 0x80) {
+      if (traits_of(c) & (kAlpha | kDigit)) out += lower(line.substr(begin, at - begin));
+    } else if (const uint8_t word = ascii_word(line[begin]); word != 0) {
+      out.push_back(static_cast<char>((word & kAsciiCapital) ? c + 32 : c));
+    }
   }
-  return lower(out);
+  return out;
 }
 
 }  // namespace wiremill::clean

@@ -19,10 +19,18 @@ inline char32_t next_character(std::string_view text, size_t& at) {
 }
 
 // Whether a character is white space (Unicode White_Space, and the invisible U+200B, U+FEFF).
-bool is_space(char32_t character);
+bool is_wide_space(char32_t character);
+inline bool is_space(char32_t character) {
+  return character < 0x80 ? character == ' ' || (character >= 9 && character <= 13)
+                          : is_wide_space(character);
+}
 // Han, kana, hangul and the like: scripts in which one character says what two or three letters
 // say.
-bool is_wide(char32_t character);
+inline bool is_wide(char32_t c) {
+  return c >= 0x2e80 &&
+         (c <= 0xa4cf || (c >= 0xac00 && c <= 0xd7af) || (c >= 0xf900 && c <= 0xfaff) ||
+          (c >= 0xff00 && c <= 0xffef) || c >= 0x20000);
+}
 
 // One line: runs of white space become one blank, ends are trimmed, soft hyphens and control
 // characters vanish, the rest is NFC. `text` is valid UTF-8.

@@ -24,10 +24,14 @@ namespace {
 constexpr float kTailPenalty = 400;
 constexpr uint32_t kFirmLength = 220;  // a line this long needs no neighbours to be believed
 
-bool is_bullet(std::string_view raw) {
-  for (const std::string_view mark : {"* ", "+ ", "- ", "o ", "\xe2\x80\xa2", "\xc2\xb7 "})
-    if (raw.starts_with(mark)) return true;
-  return false;
+// How many bytes the bullet takes that a line begins with, or 0.
+size_t bullet_size(std::string_view raw) {
+  if (raw.size() < 2) return 0;
+  const char sign = raw[0];
+  if (sign == '*' || sign == '+' || sign == '-' || sign == 'o') return raw[1] == ' ' ? 1 : 0;
+  if (sign == '\xe2') return raw.starts_with("\xe2\x80\xa2") ? 3 : 0;
+  if (sign == '\xc2') return raw.starts_with("\xc2\xb7 ") ? 2 : 0;
+  return 0;
 }
 
 // A line of a text that was wrapped at a fixed width goes on in the next one.
@@ -35,7 +39,7 @@ bool goes_on(const Line& line, std::string_view next) {
   if (line.shape.length < 50 || line.shape.length > 110 || line.shape.ends_sentence) return false;
   if (next.empty()) return false;
   const char c = next[0];
-  return (c >= 'a' && c <= 'z') && !is_bullet(next);
+  return (c >= 'a' && c <= 'z') && bullet_size(next) == 0;
 }
 
 void classify(Line& line) { line.shape = shape_of(line.text); }
@@ -47,11 +51,9 @@ std::vector<Line> cut_lines(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     std::string_view raw = take_line(text, at);
     Line line;
-    if (is_bullet(raw)) {
+    if (const size_t bullet = bullet_size(raw); bullet > 0) {
       line.kind = LineKind::kListItem;
-      raw = trimmed(raw.substr(static_cast<unsigned char>(raw[0]) < 0x80 ? 1
-                               : raw[0] == '\xc2'                        ? 2
-                                                                         : 3));
+      raw = trimmed(raw.substr(bullet));
     }
     line.text = tidy(raw);
     if (line.text.empty()) {
@@ -92,8 +94,14 @@ bool is_date_line(const Line& line) {
 
 // `flattened`: links stand among the story's sentences; Markdown leaves no teasers.
 std::vector<Scored> score(const std::vector<Line>& lines, bool flattened) {
-  std::unordered_map<std::string_view, uint32_t> seen;
-  for (const Line& line : lines) ++seen[line.text];
+  std::unordered_map<std::string_view, uint32_t> seen(lines.size());
+  std::vector<const uint32_t*> times;  // line for line, how often it stands there
+  times.reserve(lines.size());
+  for (const Line& line : lines) {
+    uint32_t& count = seen[line.text];
+    ++count;
+    times.push_back(&count);
+  }
   std::vector<Scored> scored(lines.size());
   std::vector<float> contextual(lines.size(), 1);
   for (size_t i = 0; i < lines.size(); ++i) {
@@ -101,8 +109,8 @@ std::vector<Scored> score(const std::vector<Line>& lines, bool flattened) {
     const Shape& shape = line.shape;
     Scored& out = scored[i];
     const auto length = static_cast<float>(std::min<uint32_t>(shape.length, 800));
-    out.furniture = is_furniture(line.text, shape) || is_pitch(line.text, shape);
-    out.repeated = seen[line.text] > 1 && shape.words > 1;
+    out.furniture = is_furniture_or_pitch(line.text, shape);
+    out.repeated = *times[i] > 1 && shape.words > 1;
     out.tail = opens_tail(line.text, shape);
     out.date = !out.furniture && is_date_line(line);
     out.byline = !out.furniture && !out.date && !find_byline(line.text).empty();
@@ -187,14 +195,39 @@ std::vector<LineRole> roles_of(const std::vector<Scored>& scored) {
   return roles;
 }
 
-TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flattened) {
+// Why a line is not of the story.
+Reason reason_of(const Scored& as, Reason otherwise) {
+  return as.tail        ? Reason::kTail
+         : as.furniture ? Reason::kFurniture
+         : as.date      ? Reason::kDate
+         : as.byline    ? Reason::kByline
+         : as.repeated  ? Reason::kRepeated
+                        : otherwise;
+}
+
+void drop_known(std::vector<Line>& lines, Explanation* why, const KnownLines* known) {
+  if (known == nullptr) return;
+  std::erase_if(lines, [&](const Line& line) {
+    const bool is_known = known->holds(line.text);
+    if (is_known && why != nullptr) why->add(line.text, Reason::kMemory);
+    return is_known;
+  });
+}
+
+TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flattened,
+                       Explanation* why, const KnownLines* known) {
+  drop_known(lines, why, known);
   TextArticle article;
   if (lines.empty()) return article;
   const std::vector<Scored> scored = score(lines, flattened);
   Segment story = best_segment(scored);
   if (story.end == story.begin) {  // a snippet: nothing that reads like a story
-    for (size_t i = 0; i < lines.size(); ++i)
-      if (!scored[i].furniture || lines.size() == 1) article.lines.push_back(std::move(lines[i]));
+    for (size_t i = 0; i < lines.size(); ++i) {
+      if (!scored[i].furniture || lines.size() == 1)
+        article.lines.push_back(std::move(lines[i]));
+      else if (why != nullptr)
+        why->add(lines[i].text, Reason::kFurniture);
+    }
     return article;
   }
 
@@ -217,26 +250,35 @@ TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flat
   if (!article.published_us) article.published_us = updated;
 
   std::vector<Line> kept;
-  for (size_t i = story.begin; i < story.end; ++i) {
+  for (size_t i = 0; i < lines.size(); ++i) {
     const Scored& as = scored[i];
-    if (as.furniture || as.tail || as.date || as.byline) continue;
-    if (as.repeated && !is_prose(lines[i]) && !lines[i].shape.ends_sentence) continue;
-    kept.push_back(std::move(lines[i]));
+    const bool is_inside = i >= story.begin && i < story.end;
+    if (is_inside && !as.furniture && !as.tail && !as.date && !as.byline &&
+        (!as.repeated || is_prose(lines[i]) || lines[i].shape.ends_sentence))
+      kept.push_back(std::move(lines[i]));
+    else if (why != nullptr)
+      why->add(lines[i].text, i == head.line ? Reason::kHeadline : reason_of(as, Reason::kOutside));
   }
   std::vector<uint8_t> keep(kept.size(), 1);
   drop_link_runs(kept, keep);
-  for (size_t i = 0; i < kept.size(); ++i)
-    if (keep[i]) article.lines.push_back(std::move(kept[i]));
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (keep[i])
+      article.lines.push_back(std::move(kept[i]));
+    else if (why != nullptr)
+      why->add(kept[i].text, Reason::kLinks);
+  }
   return article;
 }
 
 }  // namespace
 
-TextArticle extract_text(std::string_view text) { return article_of(text, cut_lines(text), true); }
+TextArticle extract_text(std::string_view text, Explanation* why, const KnownLines* known) {
+  return article_of(text, cut_lines(text), true, why, known);
+}
 
-TextArticle extract_markdown(std::string_view text) {
+TextArticle extract_markdown(std::string_view text, Explanation* why, const KnownLines* known) {
   MarkdownDocument document = read_markdown(text);
-  TextArticle article = article_of(text, std::move(document.lines), false);
+  TextArticle article = article_of(text, std::move(document.lines), false, why, known);
   if (!document.title.empty()) article.title = document.title;
   if (!document.byline.empty()) article.byline = document.byline;
   if (document.published_us) article.published_us = document.published_us;

@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/clean/explanation.hpp"
 #include "plugins/clean/lines.hpp"
+#include "plugins/clean/source_memory.hpp"
 
 namespace wiremill::clean {
 
@@ -18,9 +20,10 @@ struct TextArticle {
   std::optional<int64_t> published_us;
 };
 
-// `text` is valid UTF-8. Linear in the text.
-TextArticle extract_text(std::string_view text);
-TextArticle extract_markdown(std::string_view text);
+// `text` is valid UTF-8. Linear in the text. `why`, where it is not null, is told which lines stay
+// out; those that `known` holds, where that is not null, are out from the beginning.
+TextArticle extract_text(std::string_view text, Explanation* why, const KnownLines* known);
+TextArticle extract_markdown(std::string_view text, Explanation* why, const KnownLines* known);
 
 // Whether the text is written in Markdown: headings, links and emphasis in its notation.
 bool looks_like_markdown(std::string_view text);

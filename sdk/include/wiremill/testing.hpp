@@ -123,6 +123,7 @@ class MockHost {
     std::vector<wm_pair> attributes;
     wm_document raw{};
     std::vector<Change> changes;
+    std::map<uint32_t, std::string> processed;  // the texts that process set, as settle sees them
   };
 
   static MockHost& self(const wm_batch* batch) { return *static_cast<MockHost*>(batch->host_data); }
@@ -145,6 +146,7 @@ class MockHost {
   static const wm_state* state_table();
   void fill(Slot& slot);
   void call(Phase phase);
+  static void pass_on(Slot& slot);
   void undo(Slot& slot);
 
   const wm_descriptor& descriptor_;
@@ -277,6 +279,16 @@ inline void MockHost::fill(Slot& slot) {
   raw.first_sequence = from.first_sequence != 0 ? from.first_sequence : raw.sequence;
 }
 
+// What settle sees of process.
+inline void MockHost::pass_on(Slot& slot) {
+  slot.raw.carry = to_view(slot.carry);
+  if (slot.result.verdict != WM_OK) return;
+  slot.processed = slot.result.texts;
+  wm_view* const fields[] = {&slot.raw.title, &slot.raw.byline, &slot.raw.dateline, &slot.raw.text};
+  for (const auto& [field, text] : slot.processed) *fields[field] = to_view(text);
+  if (slot.result.published_us) slot.raw.published_us = *slot.result.published_us;
+}
+
 inline void MockHost::undo(Slot& slot) {
   for (auto change = slot.changes.rbegin(); change != slot.changes.rend(); ++change) {
     if (change->before)
@@ -322,7 +334,7 @@ inline std::vector<TestResult> MockHost::run(const std::vector<TestDocument>& do
   call(Phase::Process);
   if (descriptor_.settle) {
     std::erase_if(active_, [](const Slot* slot) { return slot->result.verdict > WM_SKIP; });
-    for (Slot* slot : active_) slot->raw.carry = to_view(slot->carry);
+    for (Slot* slot : active_) pass_on(*slot);
     call(Phase::Settle);
   }
   std::vector<TestResult> results;

@@ -1,0 +1,41 @@
+// What the clean stage asks of a character, as bits in one table: ICU's properties of the Basic
+// Multilingual Plane, looked up once. Runs over every character of every document. Any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace wiremill::clean {
+
+enum Trait : uint8_t {
+  kAlpha = 1,        // u_isalpha
+  kCombining = 2,    // has a combining class
+  kDigit = 4,        // u_isdigit
+  kUpper = 8,        // u_isupper
+  kLower = 16,       // u_islower
+  kAlphabetic = 32,  // Alphabetic
+  kLowers = 64,      // u_tolower makes another character of it
+  kSurelyNfc = 128,  // text of such characters alone is in NFC
+};
+
+// Of any code point, by ICU; slow.
+uint8_t find_traits(char32_t character);
+
+// Those of the characters below U+10000.
+using TraitTable = std::array<uint8_t, 0x10000>;
+TraitTable make_trait_table();
+
+inline uint8_t traits_of(char32_t character) {
+  static const TraitTable kTable = make_trait_table();
+  return character < 0x10000 ? kTable[character] : find_traits(character);
+}
+
+// The character in lower case, where that is another single one.
+char32_t find_lowered(char32_t character);
+inline char32_t lowered(char32_t character) {
+  return (traits_of(character) & kLowers) == 0 ? character
+         : character < 0x80                    ? character + 32
+                                               : find_lowered(character);
+}
+
+}  // namespace wiremill::clean
