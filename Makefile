@@ -50,7 +50,7 @@ fuzz: packages ## Fuzz each parser for an hour (FUZZ_SECONDS=3600); SHORT=1: 20 
 bench: build ## Measure throughput beside raw ZeroMQ, recovery, stages; SHORT=1 only tries it
 	@$(BIN)/throughput $(if $(SHORT),--short) --articles tests/data/articles
 	@$(BIN)/recovery $(if $(SHORT),--short)
-	@$(BIN)/stages $(if $(SHORT),--short) --articles tests/data/articles --data ../shared/data/clean
+	@$(BIN)/stages $(if $(SHORT),--short) --articles tests/data/articles --data $(DATA)/clean
 
 bench-peers: build ## Install other tools in build/peers and measure them beside the stages; SHORT=1 only tries it
 	@cmake --build --preset release -j $(JOBS) --target quality_programs
