@@ -13,8 +13,8 @@ import tempfile
 import measure  # plugins/clean/measure/measure.py
 from tools import loaded, rounds, timed
 
-HEADING = ["HTML pages, one thread", "benchmark F1", "exact pages", "trafilatura-eval F", "pages/s", "MB/s",
-           "clean is faster by"]
+HEADING = ["HTML pages", "benchmark F1", "exact pages", "trafilatura-eval F", "pages/s", "MB/s",
+           "`clean` is faster by"]
 PAGES_SHORT = 20
 
 

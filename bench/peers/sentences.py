@@ -9,7 +9,7 @@ from quality import measured
 from tools import loaded, rounds, timed
 
 SETS = {"en-golden48": "en", "spanish": "es", "russian": "ru", "italian": "it", "danish": "da"}
-HEADING = ["sentences", *(f"{language} %" for language in SETS.values()), "MB/s", "ours are faster by"]
+HEADING = ["Sentences", *(f"{language} %" for language in SETS.values()), "MB/s", "ours are faster by"]
 TEXTS_SHORT = 10
 
 
@@ -18,8 +18,9 @@ def joined(sentences):
 
 
 def table(options):
-    ours = measured("sentences", options.build, options.data)
-    own_speed = measured("speed", options.build, options.data)["sentences and tokens, cleaned pages, MB/s"]
+    ours, _ = measured("sentences", options.build, options.data)
+    speeds, _ = measured("speed", options.build, options.data)
+    own_speed = speeds["sentences and tokens, cleaned pages, MB/s"]
     out = [HEADING, ["Wiremill", *(f"{ours[f'golden rules, {language} %']:.1f}"
                                    for language in SETS.values()), f"{own_speed:.1f}", "1.0x"]]
     pysbd, name = loaded("pysbd", "pysbd")

@@ -76,10 +76,10 @@ def execute(command):
 
 
 def measured(name, build, data):
-    """{measure: value} of the programs of that name, for bench/peers."""
-    output = "".join(execute(program.command.format(build=build, data=data)).stdout
-                     for program in PROGRAMS if program.name == name)
-    return {row.measure: float(row.value) for row in parse(output)[0]}
+    """{measure: value} of the program of that name and all that it wrote, for bench/peers."""
+    [program] = [program for program in PROGRAMS if program.name == name]
+    output = execute(program.command.format(build=build, data=data)).stdout
+    return {row.measure: float(row.value) for row in parse(output)[0]}, output
 
 
 def run(program, build, data):
