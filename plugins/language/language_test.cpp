@@ -1,10 +1,26 @@
 // The language of plain, mixed and meaningless texts.
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "plugins/language/cld2_voice.hpp"
 #include "plugins/language/language_core.hpp"
 
 namespace wiremill::language {
 namespace {
+
+const Detector& detector() {
+  static const Detector kDetector = [] {
+    auto opened = Detector::open(LANGUAGE_MODEL);
+    if (!opened) throw std::runtime_error(opened.error().message);
+    return std::move(*opened);
+  }();
+  return kDetector;
+}
+
+Detection detect(std::string_view text, const Settings& settings) {
+  return detector().detect(text, settings);
+}
 
 TEST(Language, PlainSentences) {
   const std::pair<const char*, const char*> cases[] = {
@@ -100,10 +116,86 @@ TEST(Language, Codes) {
 }
 
 TEST(Language, CalibrationIsAProbabilityThatGrowsWithEvidence) {
-  const double weak = calibrated({10, 60, 300, false}), strong = calibrated({900, 99, 900, true});
-  EXPECT_GT(weak, 0);
-  EXPECT_LT(strong, 1);
-  EXPECT_LT(weak, strong);
+  const auto first = [](double nats, uint32_t symbols, bool cld2) {
+    Evidence evidence;
+    evidence.symbols = symbols;
+    evidence.cld2_asked = evidence.cld2_reliable = cld2;
+    evidence.candidates = {{"en", 0, cld2}, {"de", -nats, false}};
+    return ranked(evidence, kCalibration).front().probability;
+  };
+  EXPECT_GT(first(0.5, 8, false), 0);
+  EXPECT_LT(first(0.5, 8, false), first(5, 8, false));
+  EXPECT_LT(first(5, 8, false), first(5, 8, true));
+  EXPECT_LE(first(500, 8, true), 1);
+}
+
+TEST(Language, SistersThatCannotBeToldApartHaveTheirMacroLanguage) {
+  const Detection found = detect("Predsjednik je danas razgovarao s ministrima.", {});
+  EXPECT_EQ(macro_of(found.code), "hbs") << found.code;
+  ASSERT_FALSE(found.alternatives.empty());
+  EXPECT_EQ(found.alternatives.front().code, "hbs");
+  EXPECT_GE(found.alternatives.front().confidence, found.confidence);
+}
+
+TEST(Language, CandidatesReachLanguagesThatAreNotTheFirstThree) {
+  EXPECT_EQ(detect("Statsministeren taler i morgen", {.languages = {"nn", "is"}}).code, "nn");
+}
+
+TEST(Language, LanguagesThatOnlyTheSecondVoiceKnows) {
+  EXPECT_EQ(detect("O presidente da Xunta de Galicia anunciou onte que o goberno aprobará novas "
+                   "axudas para as familias galegas.",
+                   {})
+                .code,
+            "gl");
+}
+
+// Everything that is valid UTF-8 has an answer whose spans lie within it, on character boundaries.
+TEST(Language, AnyTextHasASoundAnswer) {
+  std::string long_word(20000, 'a');
+  std::string cjk;
+  for (int i = 0; i < 3000; ++i) cjk += "語";
+  std::string mixed;
+  for (int i = 0; i < 300; ++i) mixed += i % 2 == 0 ? "слово " : "word 言葉 ";
+  for (const std::string& text :
+       {long_word, cjk, mixed, std::string("a\0b\x01", 4), std::string("\xef\xbf\xbd word"),
+        std::string("𐐷𐐷𐐷 𝕬𝖇𝖈"), std::string("ﻻ ﷺ"), std::string(5000, '.'),
+        std::string("العربية שלום עולם مرحبا بالعالم")}) {
+    const Detection found = detect(text, {});
+    EXPECT_FALSE(found.code.empty());
+    EXPECT_GE(found.confidence, 0);
+    EXPECT_LE(found.confidence, 1);
+    uint32_t from = 0;
+    for (const Span& span : found.spans) {
+      EXPECT_GE(span.begin, from);
+      EXPECT_LT(span.begin, span.end);
+      EXPECT_LE(span.end, text.size());
+      from = span.end;
+    }
+  }
+}
+
+TEST(LanguageModel, DamageIsAnError) {
+  EXPECT_NE(Detector::open("/nowhere/language.model").error().message.find("/nowhere"),
+            std::string::npos);
+  ModelParts parts;
+  parts.languages = {{"en", 1, {25}}, {"de", 1, {25}}};
+  parts.grams = {{mixed(1), {{0, 5}, {1, -3}}}, {mixed(2), std::vector<Weight>(20, Weight{1, 7})}};
+  const std::string bytes = encode_model(parts);
+  const auto model = Model::decode(bytes);
+  ASSERT_TRUE(model) << model.error().message;
+  std::array<int32_t, kLanguagesMax> sums{};
+  model->add(mixed(1), sums.data());
+  EXPECT_EQ(sums[0], 5);
+  EXPECT_EQ(sums[1], -3);
+  model->add(mixed(2), sums.data());
+  EXPECT_EQ(sums[1], -3 + 140);
+  for (size_t size = 0; size < bytes.size(); size += 7)
+    EXPECT_FALSE(Model::decode(bytes.substr(0, size)));
+  for (size_t at = 0; at < bytes.size(); at += 5) {
+    std::string flipped = bytes;
+    flipped[at] = static_cast<char>(flipped[at] ^ 0x40);
+    EXPECT_FALSE(Model::decode(flipped)) << at;
+  }
 }
 
 }  // namespace

@@ -15,13 +15,13 @@ class LanguageStage {
        16 * 1024 * 1024},
       {}};
   static constexpr StageInfo kInfo = {.id = "wiremill.language",
-                                      .version = "1.0.0",
+                                      .version = "2.0.0",
                                       .summary = "Tells the language and script of the text.",
                                       .required = {"text"},
                                       .provided = {"language"},
                                       .options = kOptions};
 
-  LanguageStage(const Host&, const Options& options) {
+  LanguageStage(const Host& host, const Options& options) : detector_(open(host)) {
     settings_.languages = options.texts("languages");
     settings_.bytes_max = static_cast<size_t>(options.integer("bytes_max"));
     for (const std::string& code : settings_.languages)
@@ -30,7 +30,7 @@ class LanguageStage {
   }
 
   Verdict process(const Document& document, Output& output) const {
-    const Detection found = detect(document.text(), settings_);
+    const Detection found = detector_.detect(document.text(), settings_);
     std::vector<wm_alternative> alternatives;
     for (const Alternative& alternative : found.alternatives)
       alternatives.push_back({to_view(alternative.code), alternative.confidence});
@@ -43,11 +43,17 @@ class LanguageStage {
   }
 
  private:
+  static Detector open(const Host& host) {
+    auto detector = Detector::open(std::string(host.plugin_dir()) + "/language.model");
+    if (!detector) throw std::runtime_error(detector.error().message);
+    return std::move(*detector);
+  }
   static bool is_code(std::string_view code) {
     return (code.size() == 2 || code.size() == 3) &&
            code.find_first_not_of("abcdefghijklmnopqrstuvwxyz") == std::string_view::npos;
   }
 
+  Detector detector_;
   Settings settings_;
 };
 
