@@ -107,6 +107,10 @@ TEST_F(SegmenterTest, QuotationsAndBracketsStayWithTheirSentence) {
 TEST_F(SegmenterTest, EllipsesAndListsAndLostBlanks) {
   EXPECT_EQ(sentences("Well ... maybe. Then... Nothing."),
             (Strings{"Well ... maybe.", "Then...", "Nothing."}));
+  EXPECT_EQ(sentences("It was over. . . . The practice went on. . . . Nobody knew. ..."),
+            (Strings{"It was over.", ". . . The practice went on.", ". . . Nobody knew. ..."}));
+  EXPECT_EQ(sentences("Well. . . Then it rained."), (Strings{"Well. . .", "Then it rained."}));
+  EXPECT_EQ(sentences("It is gone. ...and so am I."), (Strings{"It is gone.", "...and so am I."}));
   EXPECT_EQ(sentences("1. Buy milk\n2. Sell eggs. Rest."),
             (Strings{"1. Buy milk", "2. Sell eggs.", "Rest."}));
   EXPECT_EQ(sentences("1) Alpha 2) Beta"), (Strings{"1) Alpha", "2) Beta"}));

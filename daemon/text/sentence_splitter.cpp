@@ -174,13 +174,15 @@ class Splitter {
            word(at) == ".";
   }
 
-  // The first token behind the ellipsis that stands apart at `at`; 0 where there is none.
+  // The word behind the ellipsis that stands apart at `at`; 0 where there is none.
   size_t behind_ellipsis(size_t at) const {
     if (at >= tokens_.size() || !notes_[at].blank_before) return 0;
     size_t dots = 0;
     for (; at < tokens_.size() && notes_[at].shape == Shape::Dot && !notes_[at].line_before; ++at)
       dots += word(at)[0] == '.' ? word(at).size() : 3;
-    return dots >= 3 ? at : 0;
+    return dots >= 3 && at < tokens_.size() && !notes_[at].line_before && is_word(notes_[at].shape)
+               ? at
+               : 0;
   }
 
   bool is_final_guillemet(size_t at) const {
