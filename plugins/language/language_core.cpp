@@ -4,7 +4,7 @@
 //    left, or in which the signs of code or broken bytes outweigh the words, is zxx.
 // 2. The script of most letters decides which of the model's languages stand for choice.
 // 3. The n-gram scorer reads the first kHeadBytesMax bytes in steps and stops once the best
-//    language leads by kSureNats: 200 letters are enough for most texts.
+//    language leads by kSureNats: 100 letters are enough for most texts.
 // 4. Where it does not lead so far, and where the text fits its language badly (it may be one that
 //    the model does not know), CLD2 gives the second voice.
 // 5. Both voices together give each candidate's probability (calibration.hpp). Less than
@@ -26,8 +26,9 @@ namespace {
 constexpr double kConfidenceMin = 0.12;
 constexpr double kCodeSignsMax = 0.3;      // per letter
 constexpr double kReplacementsMax = 0.15;  // per letter
-constexpr size_t kHeadBytesMax = 1024, kStepBytes = 96;
-constexpr double kSureNats = 60, kClearNats = 40;
+constexpr size_t kHeadBytesMax = 1024, kStepBytes = 64;
+constexpr double kSureNats = 40, kClearNats = 40;
+constexpr uint32_t kSureSymbolsMin = 80;
 constexpr size_t kCandidatesMax = 8;
 constexpr double kFitMin = 0.45;         // below it a text is in no language of the model
 constexpr double kFitAlone = 0.84;       // below it one voice alone is not believed
@@ -157,7 +158,7 @@ Evidence Detector::weigh(std::string_view text, const Letters& letters,
       scores.sums[*japanese_] -=
           static_cast<int32_t>(kHanOnlyNats / unit) * static_cast<int32_t>(scores.symbols - before);
     leads = lead();
-    if (leads > kSureNats && scores.symbols > kStepBytes) break;
+    if (leads > kSureNats && scores.symbols > kSureSymbolsMin) break;
   }
 
   Evidence evidence;

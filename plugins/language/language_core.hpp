@@ -62,7 +62,8 @@ class Detector {
   // mixed.cpp
   bool looks_mixed(std::string_view text, const Settings& settings, const Letters& letters) const;
   std::vector<Span> mixed_spans(std::string_view text, const Settings& settings) const;
-  std::optional<size_t> sure_language(std::string_view piece, const Settings& settings) const;
+  std::optional<size_t> sure_language(std::string_view piece, const Settings& settings,
+                                      double nats) const;
   std::vector<size_t> languages_in(std::string_view text, const Settings& settings) const;
 
   Model model_;

@@ -20,16 +20,16 @@
 namespace wiremill::language {
 namespace {
 
-constexpr size_t kPieceBytes = 64;
-constexpr size_t kSamples = 10;
-constexpr double kSurePieceNats = 14;
-constexpr double kScriptShareMin = 0.08;
+constexpr size_t kPieceLetters = 40;
+constexpr size_t kSamples = 7;
+constexpr double kSurePieceNats = 14, kVotingPieceNats = 8;
+constexpr double kScriptShareMin = 0.03;
 constexpr size_t kStatesMax = 6;
 constexpr double kVotesMin = 0.04;  // of the sure pieces' bytes
 constexpr double kWordNatsMax = 9, kChangeNats = 18, kChangeAtEndNats = 8;
 constexpr size_t kWordBytesMax = 36;
 constexpr uint32_t kSpanBytesMin = 20;
-constexpr double kSpanShareMin = 0.08;  // of the text, for a language to count as mixed in
+constexpr double kSpanShareMin = 0.05;  // of the text, for a language to count as mixed in
 
 struct Word {
   size_t begin, end;
@@ -69,6 +69,12 @@ std::vector<Word> words_of(std::string_view text) {
     new_line = false;
   }
   return words;
+}
+
+// The bytes of a piece: letters take up to three, and marks between them as many.
+size_t piece_bytes(std::string_view text, const Letters& letters) {
+  return std::clamp(text.size() * kPieceLetters / std::max<size_t>(letters.count, 1), kPieceLetters,
+                    5 * kPieceLetters);
 }
 
 // The state of each word along the best path; costs[word][state] in nats.
@@ -121,8 +127,8 @@ std::vector<Span> without_small(const std::vector<Span>& all, size_t size) {
 }  // namespace
 
 // The language of a piece that leads so far that a piece in another language could not.
-std::optional<size_t> Detector::sure_language(std::string_view piece,
-                                              const Settings& settings) const {
+std::optional<size_t> Detector::sure_language(std::string_view piece, const Settings& settings,
+                                              double nats) const {
   const Letters letters = count_letters(piece);
   if (letters.count == 0) return std::nullopt;
   const Admitted admitted = admitted_in(letters.script, settings);
@@ -133,7 +139,7 @@ std::optional<size_t> Detector::sure_language(std::string_view piece,
     if (admitted[l] && (!best || scores.sums[l] > scores.sums[*best])) best = l;
   if (!best) return std::nullopt;
   const std::string_view macro = macro_of(model_.languages()[*best].code);
-  const double nearest = scores.sums[*best] - kSurePieceNats / static_cast<double>(model_.unit());
+  const double nearest = scores.sums[*best] - nats / static_cast<double>(model_.unit());
   for (size_t l = 0; l < model_.languages().size(); ++l) {
     const bool sister = !macro.empty() && macro_of(model_.languages()[l].code) == macro;
     if (l != *best && admitted[l] && !sister && scores.sums[l] > nearest) return std::nullopt;
@@ -145,12 +151,13 @@ bool Detector::looks_mixed(std::string_view text, const Settings& settings,
                            const Letters& letters) const {
   if (letters.second_share > kScriptShareMin) return true;
   if (text.size() < 2 * kSpanBytesMin) return false;
-  const size_t pieces = std::min(kSamples, (text.size() + kPieceBytes - 1) / kPieceBytes);
+  const size_t bytes = piece_bytes(text, letters);
+  const size_t pieces = std::min(kSamples, (text.size() + bytes - 1) / bytes);
   std::optional<size_t> first;
   for (size_t i = 0; i < pieces; ++i) {
     const size_t begin = i == 0 ? 0 : piece_end(text, i * text.size() / pieces, 0);
-    const size_t end = piece_end(text, begin, kPieceBytes);
-    const auto language = sure_language(text.substr(begin, end - begin), settings);
+    const size_t end = piece_end(text, begin, bytes);
+    const auto language = sure_language(text.substr(begin, end - begin), settings, kSurePieceNats);
     if (!language) continue;
     const auto& code = model_.languages()[*language].code;
     if (!first) {
@@ -166,23 +173,25 @@ bool Detector::looks_mixed(std::string_view text, const Settings& settings,
 // The languages with a share among the text's pieces, the largest first; of a macro-language only
 // one.
 std::vector<size_t> Detector::languages_in(std::string_view text, const Settings& settings) const {
+  const size_t bytes = piece_bytes(text, count_letters(text));
   std::map<size_t, size_t> votes;
   size_t all = 0;
   for (size_t begin = 0; begin < text.size();) {
-    const size_t end = piece_end(text, begin, kPieceBytes);
-    if (const auto language = sure_language(text.substr(begin, end - begin), settings)) {
+    const size_t end = piece_end(text, begin, bytes);
+    if (const auto language =
+            sure_language(text.substr(begin, end - begin), settings, kVotingPieceNats)) {
       votes[*language] += end - begin;
       all += end - begin;
     }
     begin = end;
   }
   std::vector<std::pair<size_t, size_t>> order;
-  for (const auto& [language, bytes] : votes) order.push_back({bytes, language});
+  for (const auto& [language, voted] : votes) order.push_back({voted, language});
   std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return (a.first) > (b.first); });
   std::vector<size_t> languages;
-  for (const auto& [bytes, language] : order) {
-    if (static_cast<double>(bytes) < kVotesMin * static_cast<double>(all)) break;
+  for (const auto& [voted, language] : order) {
+    if (static_cast<double>(voted) < kVotesMin * static_cast<double>(all)) break;
     const std::string_view macro = macro_of(model_.languages()[language].code);
     const bool has_sister = std::any_of(languages.begin(), languages.end(), [&](size_t other) {
       return !macro.empty() && macro_of(model_.languages()[other].code) == macro;

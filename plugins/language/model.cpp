@@ -165,7 +165,25 @@ Result<Model> Model::decode(std::string bytes) {
   model.shift_ = 64 - bits;
   if (!records_are_whole(model.offsets_, model.pool_, languages))
     return fail(ErrorCode::Damaged, "the table's records are wrong");
+  model.widen_long_lists();
   return model;
+}
+
+void Model::widen_long_lists() {
+  for (size_t at = 0; at < pool_.size();) {
+    size_t count = pool_[at] & kCountMask;
+    at += 2;
+    if (count == kCountMask) count = pool_[at++];
+    if (count >= kRowCountMin) {
+      const auto row = static_cast<uint32_t>(rows_.size() / kLanguagesMax);
+      rows_.resize(rows_.size() + kLanguagesMax);
+      for (size_t i = 0; i < count; ++i)
+        rows_[size_t{row} * kLanguagesMax + pool_[at + 2 * i]] =
+            static_cast<int8_t>(pool_[at + 2 * i + 1]);
+      std::memcpy(pool_.data() + at, &row, sizeof row);
+    }
+    at += 2 * count;
+  }
 }
 
 Result<Model> Model::open(const std::string& path) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@
 
 namespace wiremill::language {
 
-inline constexpr size_t kLanguagesMax = 128;
+inline constexpr size_t kLanguagesMax = 80;
 inline constexpr size_t kScriptsMax = 7;
 
 struct ModelLanguage {
@@ -72,7 +73,15 @@ class Model {
       at += 2;
       if (count == kCountMask) count = *at++;
       if (head >> kCountBits == wanted) {
-        for (uint32_t i = 0; i < count; ++i) sums[at[2 * i]] += static_cast<int8_t>(at[2 * i + 1]);
+        if (count < kRowCountMin) {
+          for (uint32_t i = 0; i < count; ++i)
+            sums[at[2 * i]] += static_cast<int8_t>(at[2 * i + 1]);
+        } else {
+          uint32_t row = 0;
+          std::memcpy(&row, at, sizeof row);
+          const int8_t* const values = rows_.data() + size_t{row} * kLanguagesMax;
+          for (size_t i = 0; i < kLanguagesMax; ++i) sums[i] += values[i];
+        }
         return;
       }
       at += size_t{2} * count;
@@ -84,11 +93,17 @@ class Model {
   static uint32_t fingerprint(uint64_t hash) { return hash & 0xfff; }
 
  private:
+  // Long lists of weights become rows of all languages, which are added faster: the number of the
+  // row takes the place of the list's first bytes.
+  static constexpr uint32_t kRowCountMin = 24;
+  void widen_long_lists();
+
   std::vector<ModelLanguage> languages_;
   float unit_ = 1;
   unsigned shift_ = 63;
   std::vector<uint32_t> offsets_;
   std::vector<uint8_t> pool_;
+  std::vector<int8_t> rows_;  // kLanguagesMax each
 };
 
 }  // namespace wiremill::language
