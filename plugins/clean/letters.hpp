@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace wiremill::clean {
@@ -25,7 +26,17 @@ uint8_t find_traits(char32_t character);
 using TraitTable = std::array<uint8_t, 0x10000>;
 TraitTable make_trait_table();
 
+inline constexpr std::array<uint8_t, 0x80> kAsciiTraits = [] {
+  std::array<uint8_t, 0x80> table{};
+  table.fill(kSurelyNfc);
+  for (size_t c = '0'; c <= '9'; ++c) table[c] |= kDigit;
+  for (size_t c = 'a'; c <= 'z'; ++c) table[c] |= kAlpha | kAlphabetic | kLower;
+  for (size_t c = 'A'; c <= 'Z'; ++c) table[c] |= kAlpha | kAlphabetic | kUpper | kLowers;
+  return table;
+}();
+
 inline uint8_t traits_of(char32_t character) {
+  if (character < 0x80) return kAsciiTraits[character];
   static const TraitTable kTable = make_trait_table();
   return character < 0x10000 ? kTable[character] : find_traits(character);
 }

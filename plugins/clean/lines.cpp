@@ -142,13 +142,19 @@ std::string lower_ascii(std::string_view text) {
 }
 
 std::string lower(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
+  std::string out(text);
+  unsigned char bits = 0;
+  for (char& c : out) {
+    bits |= static_cast<unsigned char>(c);
+    c = static_cast<char>(c + (c >= 'A' && c <= 'Z' ? 32 : 0));
+  }
+  if (bits < 0x80) return out;
+  out.clear();
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
     const char32_t c = next_character(text, at);
     if (c < 0x80) {
-      out.push_back(static_cast<char>((ascii_word(text[begin]) & kAsciiCapital) ? c + 32 : c));
+      out.push_back(static_cast<char>(lowered(c)));
     } else if ((traits_of(c) & kLowers) == 0 && c != 0xfffd) {
       out.append(text.data() + begin, at - begin);
     } else {

@@ -15,8 +15,27 @@ struct Inline {
   size_t link_bytes = 0;
 };
 
+// Where a mark stands next, for questions that only go forward: all of them cost one walk.
+class NextMark {
+ public:
+  NextMark(std::string_view text, std::string_view mark) : text_(text), mark_(mark) {}
+
+  size_t from(size_t at) {
+    if (!is_sought_ || found_ < at) found_ = text_.find(mark_, at);
+    is_sought_ = true;
+    return found_;
+  }
+
+ private:
+  std::string_view text_, mark_;
+  size_t found_ = 0;
+  bool is_sought_ = false;
+};
+
 Inline strip_inline(std::string_view text) {
   Inline out;
+  NextMark image_turn(text, "]("), image_end(text, ")");
+  NextMark link_turn(text, "]"), link_end(text, ")"), label_end(text, "]");
   size_t link_begin = std::string::npos;
   for (size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
@@ -26,14 +45,14 @@ Inline strip_inline(std::string_view text) {
       out.text += next;
       ++at;
     } else if (c == '!' && next == '[') {
-      const size_t close = text.find("](", at);
-      const size_t end = close == std::string_view::npos ? close : text.find(')', close);
+      const size_t close = image_turn.from(at);
+      const size_t end = close == std::string_view::npos ? close : image_end.from(close);
       if (end == std::string_view::npos)
         out.text += c;
       else
         at = end;
     } else if (c == '[') {
-      const size_t close = text.find(']', at);
+      const size_t close = link_turn.from(at);
       const bool is_link = close != std::string_view::npos && close + 1 < text.size() &&
                            (text[close + 1] == '(' || text[close + 1] == '[');
       if (is_link)
@@ -42,7 +61,7 @@ Inline strip_inline(std::string_view text) {
         out.text += c;
     } else if (c == ']' && link_begin != std::string::npos) {
       const char opener = next;
-      const size_t end = text.find(opener == '(' ? ')' : ']', at + 2);
+      const size_t end = (opener == '(' ? link_end : label_end).from(at + 2);
       out.link_bytes += out.text.size() - link_begin;
       link_begin = std::string::npos;
       if (end != std::string_view::npos) at = end;

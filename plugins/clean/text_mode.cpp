@@ -46,6 +46,7 @@ void classify(Line& line) { line.shape = shape_of(line.text); }
 
 std::vector<Line> cut_lines(std::string_view text) {
   std::vector<Line> lines;
+  lines.reserve(std::min<size_t>(text.size() / 64, 1024));
   std::vector<size_t> joined;
   bool adjacent = false;  // no blank line since the last one
   for (size_t at = 0; at < text.size();) {
