@@ -82,17 +82,19 @@ def measured(name, build, data):
     return {row.measure: float(row.value) for row in parse(output)[0]}, output
 
 
-def run(program, build, data):
+def run(program, build, data, short):
     """Prints a program's table; answers how many rows it has and what was wrong."""
     command = program.command.format(build=build, data=data)
     print(f"{program.name}: {command}")
     result = execute(command)
     rows, faults = parse(result.stdout)
+    left_out = program.speeds if short else ()
+    rows = [row for row in rows if row.measure not in left_out]
     print("\n".join(table(rows, program.peers)))
     faults += [f"{row.measure}: {row.value}, must be {row.must}" for row in rows
                if row.verdict() == BELOW_MUST]
     faults += [f"{measure}: not measured" for measure in program.peers
-               if measure not in {row.measure for row in rows}]
+               if measure not in {row.measure for row in rows}.union(left_out)]
     if result.returncode != 0:
         faults.append(f"exit code {result.returncode}")
         print("".join(f"  | {line}\n" for line in result.stdout.splitlines()[-20:]), end="")
@@ -113,7 +115,7 @@ def measure(programs, build, data, short):
         elif short and program.long:
             left_out.append(f"{program.name}: not in the short form")
         else:
-            rows, wrong = run(program, build, data)
+            rows, wrong = run(program, build, data, short)
             measured += rows
             faults += wrong
     for heading, lines in (("Left out", left_out), ("Wrong", faults)):

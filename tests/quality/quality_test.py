@@ -96,6 +96,11 @@ class MakeQuality(unittest.TestCase):
         self.assertEqual(self.measure(long, short=True)[0], 0)
         self.assertEqual(self.measure(long)[0], 1)
 
+    def test_the_short_form_judges_no_speed(self):
+        program = printing("quality|m|0|1|1", speeds=("m",))
+        self.assertEqual(self.measure(program, short=True)[0], 0)
+        self.assertEqual(self.measure(program)[0], 1)
+
     def test_every_program_names_its_measures(self):
         for program in PROGRAMS:
             self.assertTrue(program.peers, program.name)
