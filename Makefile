@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= 2
 BIN := build/release/bin
 
-.PHONY: help packages build demo test torture sanitize fuzz bench format clean
+.PHONY: help packages build demo test quality torture sanitize fuzz bench bench-peers format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,11 @@ demo: build ## Start the daemon, push the sample articles, show the results, sto
 
 test: build ## Run every test that belongs in CI
 	@ctest --test-dir build/release --output-on-failure -j $(JOBS)
+
+DATA ?= ../shared/data
+quality: build ## Measure the stages on public sets beside their musts; SHORT=1: no figures of speed
+	@cmake --build --preset release -j $(JOBS) --target quality_programs
+	@tests/quality/quality.py build/release --data $(DATA) $(if $(SHORT),--short)
 
 torture: build ## Kill it, fill its disk, turn its clock: hours; SHORT=1 is what CI runs
 	@PYTHONPATH=build/release/python PYTHONDONTWRITEBYTECODE=1 \
@@ -45,7 +50,11 @@ fuzz: packages ## Fuzz each parser for an hour (FUZZ_SECONDS=3600); SHORT=1: 20 
 bench: build ## Measure throughput beside raw ZeroMQ, recovery, stages; SHORT=1 only tries it
 	@$(BIN)/throughput $(if $(SHORT),--short) --articles tests/data/articles
 	@$(BIN)/recovery $(if $(SHORT),--short)
-	@$(BIN)/stages $(if $(SHORT),--short) --articles tests/data/articles --data ../shared/data/clean
+	@$(BIN)/stages $(if $(SHORT),--short) --articles tests/data/articles --data $(DATA)/clean
+
+bench-peers: build ## Install other tools in build/peers and measure them beside the stages; SHORT=1 only tries it
+	@cmake --build --preset release -j $(JOBS) --target quality_programs
+	@bench/peers/run.sh build/release $(DATA) $(if $(SHORT),--short)
 
 format: ## Format the sources with clang-format 14
 	@git ls-files '*.cpp' '*.hpp' '*.h' '*.c' | xargs clang-format-14 -i

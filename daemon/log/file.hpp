@@ -25,6 +25,7 @@ class Readable {
   virtual ~Readable() = default;
   // Up to `size` bytes; fewer only at the end of the file. Errors: Io.
   virtual Result<size_t> read_at(int64_t offset, char* into, size_t size) const = 0;
+  virtual Result<int64_t> size() const = 0;
 };
 
 class File : public Readable {
@@ -43,7 +44,6 @@ class File : public Readable {
   // Overwrites [begin, end) with zeros. Errors: Io.
   Status zero(int64_t begin, int64_t end);
   virtual Status truncate(int64_t size) = 0;
-  virtual Result<int64_t> size() const = 0;
   // The bytes need not stay in the page cache. A hint.
   virtual void forget(int64_t /*begin*/, int64_t /*end*/) const {}
 };

@@ -51,7 +51,8 @@ Status GroupWriter::begin() {
   if (begin == end_) return {};
   Blocks block(begin, end_);
   const auto got = file_->read_at(begin, block.at(begin), static_cast<size_t>(end_ - begin));
-  if (!got) return tl::unexpected(got.error());
+  // What cannot be read cannot be written again: it stays alone.
+  if (!got) return roll(next_, kSegmentHeaderBytes);
   kept_ = std::make_shared<const Blocks>(std::move(block));
   return {};
 }

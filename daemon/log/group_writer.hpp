@@ -34,7 +34,7 @@ class GroupWriter {
   GroupWriter(FileSystem& files, const LogOptions& options, Catalog& catalog, RecentGroups& recent,
               GroupWriterStart start);
 
-  // Makes the newest segment where there is none, or reads the block that it ends in. Errors: Io,
+  // Makes the newest segment where there is none, or none whose last block can be read. Errors: Io,
   // NoSpace.
   Status begin();
 

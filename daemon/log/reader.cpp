@@ -21,6 +21,7 @@ class RecentFile final : public Readable {
     if (recent_ != nullptr && recent_->copy(segment_, offset, end, into)) return size;
     return file_.read_at(offset, into, size);
   }
+  Result<int64_t> size() const override { return file_.size(); }
 
  private:
   const RecentGroups* const recent_;

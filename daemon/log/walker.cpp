@@ -21,7 +21,7 @@ uint32_t load32(const char* at) {
   return value;
 }
 
-Status read_piece(const File& file, int64_t offset, char* into, int64_t bytes) {
+Status read_piece(const Readable& file, int64_t offset, char* into, int64_t bytes) {
   Status read;
   for (int tries = 0; tries < kPieceTries; ++tries) {
     const auto got = file.read_at(offset, into, static_cast<size_t>(bytes));
@@ -33,7 +33,7 @@ Status read_piece(const File& file, int64_t offset, char* into, int64_t bytes) {
 
 // A disk loses single sectors: what fails to be read is read again piece by piece, and a piece that
 // fails again and again comes as zeros, which no checksum takes for anything.
-Result<size_t> read_around(const File& file, int64_t offset, char* into, size_t size) {
+Result<size_t> read_around(const Readable& file, int64_t offset, char* into, size_t size) {
   const auto got = file.read_at(offset, into, size);
   if (got) return got;
   const auto file_size = file.size();

@@ -9,7 +9,8 @@ evaluate.py counts them), trafilatura-eval (segments that must and must not be k
 flattened pages (the stored outputs of inscriptis and html-text as text input, same gold and count
 as the first). Each row is also given for the two halves `dev` and `test`, parted by a hash of the
 page's name; rules were made looking at `dev` alone. The dateline, which the stage moves to a field
-of its own, is put back before scoring, since the gold text keeps it.
+of its own, is put back before scoring, since the gold text keeps it. The lines that begin with
+`quality` are for tests/quality/quality.py: measure, value over all pages, must, aim.
 """
 import argparse
 import collections
@@ -64,17 +65,18 @@ def shingle_scores(rows):
             "exact": exact}
 
 
-def extract(program, paths, kind):
-    """{path: (text with its dateline, nanoseconds, bytes)}"""
-    run = subprocess.run([program, "--input", kind], input="\n".join(paths).encode() + b"\n",
+def extract(command, paths):
+    """{path: (text with its dateline, nanoseconds, bytes)}, by a program that writes what clean_measure
+    writes, of which the dateline and what follows it may be left out."""
+    run = subprocess.run(command, input="\n".join(paths).encode() + b"\n",
                          stdout=subprocess.PIPE, check=True)
     data, at, out = run.stdout, 0, {}
     while at < len(data):
         end = data.index(b"\n", at)
-        path, size, spent, text_size, dateline = data[at:end].decode().split("\t")[:5]
+        path, size, spent, text_size, *facts = data[at:end].decode().split("\t")
         text = data[end + 1:end + 1 + int(text_size)].decode()
-        if dateline:
-            text = dateline + " - " + text
+        if facts and facts[0]:
+            text = facts[0] + " - " + text
         out[path] = (text, int(spent), int(size))
         at = end + 1 + int(text_size) + 1
     return out
@@ -92,6 +94,11 @@ def report(name, pages, scorer):
         rows = [row for page, row in pages if half in ("all", half_of(page))]
         figures = "  ".join(f"{key} {value:.3f}" for key, value in scorer(rows).items())
         print(f"{name:38} {half:5} {len(rows):4}  {figures}")
+    return scorer([row for _, row in pages])
+
+
+def quality(measure, value, must, aim):
+    print(f"quality\t{measure}\t{value:.3f}\t{must}\t{aim}")
 
 
 def write_pages(folder, pages):
@@ -108,7 +115,7 @@ def benchmark(program, archive, folder, show):
     pages = {key + ".html": gzip.decompress(files[f"html/{key}.html.gz"]) for key in gold}
 
     def run(name, bodies, kind):
-        results = extract(program, write_pages(folder, bodies), kind)
+        results = extract([program, "--input", kind], write_pages(folder, bodies))
         rows = []
         for path, (text, _, _) in results.items():
             key = os.path.basename(path).rsplit(".", 1)[0]
@@ -121,14 +128,18 @@ def benchmark(program, archive, folder, show):
             with open(os.path.join(show, f"{name}.tsv"), "w") as file:
                 for key, row in sorted(rows, key=lambda entry: entry[1][0]):
                     file.write(f"{key}\t{half_of(key)}\t{row[0]:.3f}\t{row[1]:.3f}\t{row[2]:.3f}\n")
-        report(name, rows, shingle_scores)
+        scores = report(name, rows, shingle_scores)
         print(f"{'':38} {speed(results)}")
+        return scores
 
-    run("article-extraction-benchmark", pages, "html")
+    scores = run("article-extraction-benchmark", pages, "html")
+    quality("article-extraction-benchmark, F1", scores["F1"], .955, .972)
+    quality("article-extraction-benchmark, exact pages", scores["exact"], .42, .50)
     for peer in ("inscriptis", "html-text"):
         flat = json.loads(files[peer + ".json"])["output"]
-        run("flattened by " + peer,
-            {key + ".txt": flat[key]["articleBody"].encode() for key in gold}, "text")
+        scores = run("flattened by " + peer,
+                     {key + ".txt": flat[key]["articleBody"].encode() for key in gold}, "text")
+        quality(f"flattened by {peer}, F1", scores["F1"], .88, .92)
     for peer in ("trafilatura", "rs_trafilatura", "readability_js"):
         stored = json.loads(files[peer + ".json"])["output"]
         report("peer, stored: " + peer,
@@ -142,12 +153,18 @@ def segment_scores(rows):
     return {"F": 2 * p * r / max(1e-9, p + r), "precision": p, "recall": r}
 
 
+def held(segments, text):
+    """Those of the segments that are in the text, blanks aside."""
+    flat = " ".join(text.split())
+    return [segment for segment in segments if segment in text or " ".join(segment.split()) in flat]
+
+
 def segments(program, source, folder, show):
     with open(os.path.join(source, "evaldata.subset.json")) as file:
         wanted = json.load(file)
     with tarfile.open(os.path.join(source, "html.tar.xz")) as tar:
         pages = {os.path.basename(m.name): tar.extractfile(m).read() for m in tar if m.isfile()}
-    results = extract(program, write_pages(folder, pages), "html")
+    results = extract([program, "--input", "html"], write_pages(folder, pages))
     rows = []
     notes = []
     for entry in wanted.values():
@@ -155,22 +172,17 @@ def segments(program, source, folder, show):
         if path not in results:
             continue
         text = results[path][0]
-        flat = " ".join(text.split())
-
-        def holds(segment):
-            return segment in text or " ".join(segment.split()) in flat
-
-        kept = [segment for segment in entry["with"] if holds(segment)]
-        wrong = [segment for segment in entry["without"] if holds(segment)]
+        kept, wrong = held(entry["with"], text), held(entry["without"], text)
         rows.append((entry["file"], (len(kept), len(wrong), len(entry["with"]) - len(kept))))
-        missed = [segment for segment in entry["with"] if not holds(segment)]
+        missed = [segment for segment in entry["with"] if segment not in kept]
         if (missed or wrong) and half_of(entry["file"]) == "dev":
             notes.append(f"{entry['file']}\tMISSED {missed}\tWRONG {wrong}\n")
     if show:
         with open(os.path.join(show, "segments.txt"), "w") as file:
             file.writelines(notes)
-    report("trafilatura-eval", rows, segment_scores)
+    scores = report("trafilatura-eval", rows, segment_scores)
     print(f"{'':38} {speed(results)}")
+    quality("trafilatura-eval, F", scores["F"], .88, .93)
 
 
 def main():

@@ -9,8 +9,8 @@
 
 namespace wiremill::entities {
 
-void measure(const Tagger& tagger, const std::vector<Example>& examples, bool fold_events,
-             const std::string& title, bool list_errors) {
+double measure(const Tagger& tagger, const std::vector<Example>& examples, bool fold_events,
+               const std::string& title, bool list_errors) {
   struct Counts {
     size_t right = 0, found = 0, wanted = 0;
   };
@@ -69,10 +69,10 @@ void measure(const Tagger& tagger, const std::vector<Example>& examples, bool fo
     counts[kTypes].found += counts[t].found;
     counts[kTypes].wanted += counts[t].wanted;
   }
+  const auto share = [](size_t part, size_t whole) {
+    return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
+  };
   for (size_t t = 0; t <= kTypes; ++t) {
-    const auto share = [](size_t part, size_t whole) {
-      return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
-    };
     const Counts& c = counts[t];
     std::printf("  %-5s precision %5.1f  recall %5.1f  F1 %5.1f  (%zu names)\n",
                 t == kTypes ? "all" : kTypeNames[t].data(), share(c.right, c.found),
@@ -86,6 +86,8 @@ void measure(const Tagger& tagger, const std::vector<Example>& examples, bool fo
           static_cast<double>(by_confidence[i].right) / static_cast<double>(by_confidence[i].found),
           by_confidence[i].found);
   std::printf("\n");
+  const Counts& all = counts[kTypes];
+  return share(2 * all.right, all.found + all.wanted);
 }
 
 }  // namespace wiremill::entities
