@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "cli/command.hpp"
+#include "cli/explanation.hpp"
 #include "cli/input.hpp"
 #include "cli/pretty.hpp"
 #include "cli/terminal.hpp"
@@ -28,6 +29,7 @@ struct RunOptions {
   std::string source;
   uint32_t threads = 0;
   bool timings = false;
+  bool explain = false;
   std::vector<std::string> files;
 };
 
@@ -153,7 +155,9 @@ class Run {
       append_result_json(result, {.timings = options_.timings}, text);
       text += '\n';
     } else {
-      text = pretty_result(result, style_);
+      const std::string explanations =
+          options_.explain ? take_explanations(result, style_) : std::string();
+      text = pretty_result(result, style_) + explanations;
     }
     WM_TRY(write_out(text));
     WM_TRY(state_.commit(sequence));
@@ -206,9 +210,12 @@ void log_stage(std::string_view stage, uint32_t level, std::string_view message)
 int run(const RunOptions& options) {
   const auto config = read_config(options.config_path);
   if (!config) return config.error();
-  const auto stages = choose_stages(*config, options.stages);
+  auto stages = choose_stages(*config, options.stages);
   if (!stages) return print_config_errors(stages.error());
-  auto line = Line::build(*stages, plugin_directories(config->plugin_dir), log_stage);
+  const std::vector<std::string> directories = plugin_directories(config->plugin_dir);
+  if (options.explain && !ask_for_explanations(*stages, directories))
+    return print_config_errors({{"--explain", "no stage of the line has an option 'explain'"}});
+  auto line = Line::build(*stages, directories, log_stage);
   if (!line) return print_config_errors(line.error());
   std::vector<std::string> spaces = (*line)->spaces();
   spaces.emplace_back(Topics::kSpace);
@@ -245,6 +252,8 @@ void add_run(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(1, 256))
       ->option_text("N");
   command->add_flag("--timings", options->timings, "Show how long each stage took.");
+  command->add_flag("--explain", options->explain,
+                    "Show each line that was left out of the text, and why.");
   command->add_option("files", options->files, "Files, or - for standard input.")
       ->required()
       ->option_text("FILE...");
@@ -252,6 +261,7 @@ void add_run(CLI::App& app, int& exit_code) {
       "Examples:\n"
       "  wiremill run article.html\n"
       "  wiremill run --stages clean,language --format json articles.jsonl\n"
+      "  wiremill run --stages clean --explain page.html\n"
       "  cat page.txt | wiremill run --input text -\n"
       "JSON lines hold one document each: {\"id\",\"source\",\"uri\",\"title\",\"body\","
       "\"content_type\",\n\"published\",\"attributes\"}. The same input gives the same bytes for "

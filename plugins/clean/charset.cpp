@@ -4,6 +4,7 @@
 #include "plugins/clean/charset.hpp"
 
 #include <uchardet/uchardet.h>
+#include <unicode/uchar.h>
 #include <unicode/ucnv.h>
 
 #include <algorithm>
@@ -71,9 +72,44 @@ std::string charset_in_meta(std::string_view body) {
   return {};
 }
 
-// UTF-16 without a byte order mark: text of mostly Latin letters has a zero in every second byte.
+// Whether pairs of bytes read as text: characters that Unicode knows, no controls.
+bool reads_as_utf16(std::string_view bytes, bool is_big_endian) {
+  size_t units = 0, wrong = 0;
+  for (size_t i = 0; i + 1 < bytes.size(); i += 2, ++units) {
+    const auto first = static_cast<unsigned char>(bytes[i]);
+    const auto second = static_cast<unsigned char>(bytes[i + 1]);
+    const UChar32 unit = is_big_endian ? first << 8 | second : second << 8 | first;
+    const int8_t category = u_charType(unit);
+    const bool is_blank = unit == '\t' || unit == '\n' || unit == '\r';
+    if (!is_blank &&
+        (category == U_UNASSIGNED || category == U_CONTROL_CHAR || category == U_PRIVATE_USE_CHAR))
+      ++wrong;
+  }
+  return wrong * 20 <= units;
+}
+
+// Whether bytes, zeros left out, read as text one by one: valid UTF-8 without controls, or mostly
+// ASCII letters.
+bool reads_bytewise(std::string_view bytes) {
+  std::string rest;
+  size_t controls = 0, letters = 0;
+  for (const char c : bytes) {
+    if (c == '\0') continue;
+    rest += c;
+    if (c > 0 && c < 0x20 && c != '\t' && c != '\n' && c != '\r') ++controls;
+    const auto lowered = static_cast<unsigned char>(c | 0x20);
+    if (c == ' ' || (lowered >= 'a' && lowered <= 'z')) ++letters;
+  }
+  if (letters * 10 > rest.size() * 7) return true;
+  while (!rest.empty() && static_cast<signed char>(rest.back()) < 0) rest.pop_back();  // may be cut
+  return controls * 20 < rest.size() && text::is_valid(rest);
+}
+
+// UTF-16 without a byte order mark: text of mostly Latin letters has a zero in every second byte,
+// other text at least in its digits, blanks and markup. Where zeros only strayed in, the other
+// bytes are text by themselves.
 std::string utf16_by_zeros(std::string_view body) {
-  const std::string_view head = body.substr(0, 512);
+  const std::string_view head = body.substr(0, 2048);
   size_t even = 0, odd = 0;
   for (size_t i = 0; i < head.size(); ++i)
     if (head[i] == '\0') ++(i % 2 == 0 ? even : odd);
@@ -81,6 +117,9 @@ std::string utf16_by_zeros(std::string_view body) {
   if (half < 4) return {};
   if (odd * 10 >= half * 6 && even * 10 < half) return "utf-16le";
   if (even * 10 >= half * 6 && odd * 10 < half) return "utf-16be";
+  if ((even + odd) * 100 < half || even + odd == 0 || reads_bytewise(head)) return {};
+  for (const bool is_big_endian : {even > odd, even <= odd})
+    if (reads_as_utf16(head, is_big_endian)) return is_big_endian ? "utf-16be" : "utf-16le";
   return {};
 }
 

@@ -158,7 +158,7 @@ TEST(CleanMemory, NeverTheWholeText) {
     EXPECT_EQ(clean_one(host, document(i, std::string(kPitch) + "\n")), kPitch);
 }
 
-TEST(CleanMemory, ParagraphsAndDatelineAreThoseOfTheShorterText) {
+TEST(CleanMemory, ParagraphsAreThoseOfTheShorterText) {
   MockHost host(wiremill_plugin);
   for (int i = 1; i <= 4; ++i) {
     const std::string body =
@@ -174,6 +174,21 @@ TEST(CleanMemory, ParagraphsAndDatelineAreThoseOfTheShorterText) {
     for (const wm_paragraph& each : *result.paragraphs)
       EXPECT_EQ(text.substr(each.begin, each.end - each.begin),
                 body.substr(each.body_begin, each.body_end - each.body_begin));
+  }
+}
+
+// What hid it is gone.
+TEST(CleanMemory, TheDatelineIsFoundBehindFurniture) {
+  MockHost host(wiremill_plugin);
+  for (int i = 1; i <= 4; ++i) {
+    std::string body;
+    for (const std::string_view way : {"by the light of the harbour", "in print", "on the radio"})
+      body += "The Lantern comes to forty thousand people " + std::string(way) +
+              ", every day but one, and it has since the year 1871.\n\n";
+    body += "LONDON (Lantern) - " + story(i);
+    const auto result = host.run({document(i, body)}).at(0);
+    EXPECT_EQ(result.texts.at(WM_DATELINE), i < 3 ? "" : "LONDON (Lantern)");
+    EXPECT_EQ(text_of(result).starts_with(paragraph(i, 0)), i >= 3) << text_of(result);
   }
 }
 

@@ -164,6 +164,42 @@ class RunTest(EndToEndTest):
             self.assertEqual((done.returncode, done.stdout), (78, b""), done.stderr)
             self.assertIn(words, done.stderr)
 
+    def test_explain(self):
+        pitch = "The Lantern is read by forty thousand people, and every one of them keeps it burning."
+        documents = []
+        for number in range(1, 4):
+            story = "".join(
+                f"<p>Boat {number}-{part} left the harbour at noon, and on the quay of town {number * 7 + part}, "
+                f"people waved at it for an hour.</p>" for part in range(3))
+            documents.append({"source": "lantern.example", "content_type": "text/html",
+                              "body": "<nav><a href='/'>Home page</a></nav><article><h1>Boats leave</h1>"
+                                      f"{story}<p>{pitch}</p></article><footer>The end</footer>"})
+        path = write_jsonl(self.folder / "pages.jsonl", documents)
+        # Furniture, then what the third document has shown.
+        for stages in ("clean", "clean,language,summary"):
+            results = lines_of(wiremill("run", "--stages", stages, "--format", "json", "--explain", path))
+            for number, result in enumerate(results, 1):
+                removed = result["extensions"]["wiremill.clean"]["removed"]
+                self.assertIn({"reason": "element", "line": "Home page"}, removed)
+                self.assertIn({"reason": "element", "line": "The end"}, removed)
+                self.assertEqual({"reason": "memory", "line": pitch} in removed, number == 3)
+                self.assertEqual(pitch in result["text"], number < 3)
+                # Sentences are made of the text as settle left it.
+                text = result["text"].encode()
+                self.assertEqual(result["sentences"][-1]["end"], len(text))
+                self.assertEqual(" ".join(text[each["begin"]:each["end"]].decode()
+                                          for each in result["sentences"]),
+                                 result["text"].replace("\n", " "))
+        shown = wiremill("run", "--stages", "clean", "--explain", path).stdout.decode()
+        self.assertIn("        - element     Home page\n", shown)
+        self.assertEqual(shown.count("        - memory      The Lantern is read"), 1)
+        self.assertNotIn("removed", shown)
+        plain = wiremill("run", "--stages", "clean", "--format", "json", path).stdout
+        self.assertNotIn(b"removed", plain)
+        none = wiremill("run", "--stages", "language", "--explain", path)
+        self.assertEqual((none.returncode, none.stdout), (78, b""))
+        self.assertIn(b"no stage of the line has an option 'explain'", none.stderr)
+
     def test_timings(self):
         result = lines_of(wiremill("run", "--format", "json", "--timings", sample_files()[0]))[0]
         self.assert_contract(result)
