@@ -21,7 +21,8 @@ namespace wiremill::language {
 namespace {
 
 constexpr size_t kPieceLetters = 40;
-constexpr size_t kSampleLetters = 26, kSamples = 5;
+constexpr size_t kLongBytes = 2048;
+constexpr size_t kSamples = 8, kLongSamples = 5, kLongSampleLetters = 26;
 constexpr double kSurePieceNats = 14, kVotingPieceNats = 8;
 constexpr double kScriptShareMin = 0.03;
 constexpr size_t kStatesMax = 6;
@@ -150,8 +151,10 @@ bool Detector::looks_mixed(std::string_view text, const Settings& settings,
                            const Letters& letters) const {
   if (letters.second_share > kScriptShareMin) return true;
   if (text.size() < 2 * kSpanBytesMin) return false;
-  const size_t bytes = piece_bytes(text, letters, kSampleLetters);
-  const size_t pieces = std::min(kSamples, (text.size() + bytes - 1) / bytes);
+  const bool is_long = text.size() > kLongBytes;  // where time counts
+  const size_t bytes = piece_bytes(text, letters, is_long ? kLongSampleLetters : kPieceLetters);
+  const size_t pieces =
+      std::min(is_long ? kLongSamples : kSamples, (text.size() + bytes - 1) / bytes);
   std::optional<size_t> first;
   for (size_t i = 0; i < pieces; ++i) {
     const size_t begin = i == 0 ? 0 : piece_end(text, i * text.size() / pieces, 0);

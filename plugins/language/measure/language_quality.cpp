@@ -194,7 +194,7 @@ void measure_mixed(const Detector& detector, const std::vector<Row>& rows) {
   const auto below = [&](size_t limit) { return random() % limit; };
   constexpr int kDocuments = 1000;
   std::vector<double> errors;
-  int shown = 0, found_both = 0, within15 = 0, within5 = 0;
+  int found_both = 0, within15 = 0, within5 = 0;
   while (errors.size() < kDocuments) {
     const std::string pair[2] = {codes[below(codes.size())], codes[below(codes.size())]};
     const std::string_view macro = macro_of(pair[0]);
@@ -228,9 +228,6 @@ void measure_mixed(const Detector& detector, const std::vector<Row>& rows) {
         error = std::max(error,
                          100 * std::fabs(spans[side] / all - bytes[side] / (bytes[0] + bytes[1])));
     }
-    if (error > 15 && shown++ < 12)
-      printf("mixed %s+%s (%.0f+%.0f bytes): named %s, %zu spans\n", pair[0].c_str(),
-             pair[1].c_str(), bytes[0], bytes[1], found.code.c_str(), found.spans.size());
     within15 += error <= 15;
     within5 += error <= 5;
     errors.push_back(error);
