@@ -34,6 +34,7 @@ uint64_t Log::durable() const { return memory_log.durable; }
 uint64_t Log::next() const { return memory_log.records.size() + 1; }
 void Log::on_durable(std::function<void(uint64_t)>) {}
 
+Status Log::sync() { return {}; }
 Status Log::flush() {
   memory_log.durable = memory_log.records.size();
   return {};
