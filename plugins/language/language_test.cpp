@@ -46,6 +46,13 @@ TEST(Language, PlainSentences) {
   }
 }
 
+TEST(Language, ControlCharactersHideNothing) {
+  const std::string text = "Statsministeren St";
+  const Detection plain = detect(text, {}), marked = detect("\x10" + text, {});
+  EXPECT_EQ(marked.code, plain.code);
+  EXPECT_NEAR(marked.confidence, plain.confidence, 0.1);
+}
+
 TEST(Language, Scripts) {
   EXPECT_EQ(detect("The ministers met on Tuesday.", {}).script, "Latn");
   EXPECT_EQ(detect("Министры встретились во вторник.", {}).script, "Cyrl");
