@@ -1,4 +1,4 @@
-// Furniture words; see furniture.hpp.
+// Furniture words; see furniture.hpp. Long by its tables of phrases, which belong together.
 #include "plugins/clean/furniture.hpp"
 
 #include <algorithm>
