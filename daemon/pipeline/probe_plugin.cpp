@@ -70,7 +70,7 @@ struct Probe {
       output.entities({&entity, 1});
     }
     if (body == "bad place") {
-      const wm_paragraph paragraph = {0, 0, 0, body.size() + 1};
+      const wm_paragraph paragraph = {0, 0, 0, static_cast<uint32_t>(body.size() + 1)};
       output.paragraphs({&paragraph, 1});
     }
     output.byline("by " + std::string(document.source()));
