@@ -33,8 +33,10 @@ class ScrubTest : public testing::Test {
     options.name = "result";
     options.segment_bytes = 64 << 10;
     log_ = Log::open(options).value();
-    for (int i = 1; i <= 1000; ++i) EXPECT_TRUE(log_->append(std::string(1000, 's')));
-    EXPECT_TRUE(log_->flush());
+    for (int i = 1; i <= 1000; ++i) {
+      EXPECT_TRUE(log_->append(std::string(1000, 's')));
+      if (i % 10 == 0) EXPECT_TRUE(log_->flush());  // small groups fill their segments
+    }
   }
   ~ScrubTest() override {
     log_.reset();
