@@ -29,6 +29,7 @@
 #include "daemon/base/mutant.hpp"
 
 namespace wiremill {
+
 GroupWriter::GroupWriter(FileSystem& files, const LogOptions& options, Catalog& catalog,
                          RecentGroups& recent, GroupWriterStart start)
     : options_(options),

@@ -51,6 +51,34 @@ TEST_F(LogOpening, ReportsTheMissingSequencesOfALostStretchAndGoesOnBehindIt) {
   EXPECT_EQ(records[14].payload, "after");
 }
 
+TEST_F(LogOpening, ServesTheFewRecordsBehindALongLostStretch) {
+  constexpr uint64_t kSalt = 0x5a17;
+  const std::vector<std::string> many(100, ""), one(1, "behind");
+  std::string bytes =
+      encode_segment_header({.name = options_.name, .first = 1, .epoch = 1, .salt = kSalt});
+  const auto add_group = [&](uint64_t first, const std::vector<std::string>& payloads) {
+    const auto offset = static_cast<int64_t>(bytes.size());
+    std::string group(static_cast<size_t>(group_bytes(payloads)), '\0');
+    encode_group(
+        {.salt = kSalt, .offset = offset, .synced_before = offset, .epoch = 1, .first = first},
+        payloads, group.data());
+    bytes += group;
+  };
+  add_group(1, many);
+  const size_t records = bytes.size() - 100 * kRecordHeaderBytes;
+  add_group(101, one);
+  std::fill_n(bytes.begin() + records + 5 * kRecordHeaderBytes, 93 * kRecordHeaderBytes, '\x5a');
+  std::filesystem::create_directory(options_.directory);
+  set_bytes(segment(1), bytes);
+
+  const auto log = open();
+  const auto found = read_all(*log);
+  ASSERT_EQ(found.size(), 101U);
+  EXPECT_EQ(damaged(found).size(), 93U);
+  EXPECT_FALSE(found[4].damaged || found[98].damaged || found[99].damaged);
+  EXPECT_EQ(found[100].payload, "behind");
+}
+
 TEST_F(LogOpening, ReadsAnOlderSegmentWithoutItsHeader) {
   options_.segment_bytes = 8 << 10;
   uint64_t second = 0;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
-#include <tuple>
 #include <utility>
 
 namespace wiremill {

@@ -74,7 +74,7 @@ Result<std::string_view> FileWindow::view(int64_t offset, int64_t length, int64_
 }
 
 void SegmentWalker::seek(int64_t offset, uint64_t expected) {
-  offset_ = offset;
+  offset_ = whole_end_ = offset;
   expected_ = expected;
 }
 
@@ -87,7 +87,7 @@ Result<SegmentEntry> SegmentWalker::next(int64_t limit) {
     return found;
   }
   const SegmentEntry& whole = **entry;
-  offset_ = whole.end;
+  offset_ = whole_end_ = whole.end;
   expected_ =
       whole.kind == SegmentEntry::Kind::Group ? whole.group.first : whole.record.sequence + 1;
   return whole;
@@ -105,9 +105,10 @@ Result<std::optional<std::string_view>> SegmentWalker::payload(const SegmentEntr
 Result<std::optional<SegmentEntry>> SegmentWalker::entry_at(int64_t offset, int64_t limit) {
   const auto bytes = window_.view(offset, kGroupHeaderBytes, limit);
   if (!bytes) return tl::unexpected(bytes.error());
-  // A sequence further ahead than records fit into the rest of the segment is not of this place.
+  // A sequence further ahead than records fit behind what was last whole is not of this place.
   const uint64_t farthest =
-      expected_ + static_cast<uint64_t>(std::max(limit - offset, int64_t{0}) / kRecordHeaderBytes);
+      expected_ +
+      static_cast<uint64_t>(std::max(limit - whole_end_, int64_t{0}) / kRecordHeaderBytes);
   SegmentEntry entry;
   entry.begin = offset;
   if (const auto group = decode_group_header(*bytes, offset);
@@ -134,11 +135,11 @@ Result<SegmentEntry> SegmentWalker::search(int64_t from, int64_t limit) {
   result.begin = from;
   result.end = limit;
   result.zeros = true;
+  const auto room = static_cast<uint64_t>(std::max(limit - whole_end_, int64_t{0}));
   for (int64_t at = from; at < limit;) {
     const auto block = window_.view(at, kSearchStepBytes, limit);
     if (!block) return tl::unexpected(block.error());
     if (block->empty()) break;
-    const auto room = static_cast<uint64_t>(limit - at);
     int64_t step = 0;
     bool promising = false;
     for (; step < static_cast<int64_t>(block->size()) && !promising; step += 8) {

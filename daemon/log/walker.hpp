@@ -65,7 +65,9 @@ class SegmentWalker {
   FileWindow window_;
   const uint64_t salt_;
   int64_t offset_ = kSegmentHeaderBytes;
-  uint64_t expected_ = 1;
+  int64_t whole_end_ =
+      kSegmentHeaderBytes;  // of the last whole entry; the gap behind it lies between
+  uint64_t expected_ = 1;   // the lowest that may come behind whole_end_
 };
 
 // The header of a segment file. Where both copies are lost, the salt is taken from the first whole
