@@ -10,6 +10,7 @@
 
 #include "daemon/base/fail_point.hpp"
 #include "daemon/base/hash.hpp"
+#include "daemon/base/logging.hpp"
 
 namespace wiremill {
 namespace {
@@ -51,7 +52,10 @@ Result<std::optional<LogMark>> read_mark(FileSystem& files, const std::string& d
   if (!file) return tl::unexpected(file.error());
   Bytes bytes{};
   const auto got = (*file)->read_at(0, reinterpret_cast<char*>(&bytes), sizeof bytes);
-  if (!got) return tl::unexpected(got.error());
+  if (!got) {
+    log_warning("{}; the log opens as if there were none", got.error().message);
+    return std::nullopt;
+  }
   if (std::memcmp(bytes.magic, kMagic, sizeof bytes.magic) != 0 || bytes.crc != crc_of(bytes))
     return std::nullopt;
   return LogMark{.clean = (bytes.flags & kClean) != 0,

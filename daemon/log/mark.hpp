@@ -22,7 +22,8 @@ struct LogMark {
   uint64_t epoch_first = 1;  // the first sequence given out in this epoch; 1 where it is not known
 };
 
-// nullopt where there is none, or its checksum is wrong. Errors: Io.
+// nullopt where there is none, it cannot be read, or its checksum is wrong. Errors: Io where it
+// cannot be opened.
 Result<std::optional<LogMark>> read_mark(FileSystem& files, const std::string& directory);
 Status write_mark(FileSystem& files, const std::string& directory, const LogMark& mark);
 

@@ -189,5 +189,9 @@ TEST_F(Unreadable, AReadThatFailsAFewTimesCostsNothing) {
         EXPECT_TRUE(damaged_with({path, page, fails}).empty()) << path << " at " << page;
 }
 
+TEST_F(Unreadable, AMarkCostsNothing) {
+  EXPECT_TRUE(damaged_with({"/log/MARK", 0, kForEver}).empty());
+}
+
 }  // namespace
 }  // namespace wiremill
