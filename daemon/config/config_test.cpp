@@ -420,5 +420,13 @@ TEST(Suggestion, TheNearestIsNamed) {
   EXPECT_EQ(describe_unknown("option", "x", {}), "unknown option 'x'; there are none");
 }
 
+TEST(Suggestion, ALongNameIsCutBetweenCharacters) {
+  const std::string before(63, 'n');
+  EXPECT_EQ(describe_unknown("key", before + "\u00f8re", {}),
+            "unknown key '" + before + "'; there are none");
+  EXPECT_EQ(describe_unknown("key", before + "ore", {}),
+            "unknown key '" + before + "o'; there are none");
+}
+
 }  // namespace
 }  // namespace wiremill

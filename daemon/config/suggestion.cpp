@@ -30,6 +30,14 @@ size_t distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// At most kNameBytesMax bytes of it, no character cut.
+std::string_view beginning(std::string_view name) {
+  size_t size = std::min(name.size(), kNameBytesMax);
+  while (size > 0 && size < name.size() && (static_cast<unsigned char>(name[size]) & 0xc0) == 0x80)
+    --size;
+  return name.substr(0, size);
+}
+
 }  // namespace
 
 std::string describe_unknown(std::string_view what, std::string_view name,
@@ -42,7 +50,7 @@ std::string describe_unknown(std::string_view what, std::string_view name,
       if (steps < least) std::tie(least, nearest) = std::pair(steps, candidate);
     }
   }
-  const std::string shown(name.substr(0, kNameBytesMax));
+  const std::string_view shown = beginning(name);
   if (!nearest.empty())
     return fmt::format("unknown {} '{}'; did you mean '{}'?", what, shown, nearest);
   if (known.empty()) return fmt::format("unknown {} '{}'; there are none", what, shown);
