@@ -13,6 +13,7 @@ find_package(prometheus-cpp REQUIRED)
 pkg_check_modules(ZeroMQ REQUIRED IMPORTED_TARGET libzmq)
 pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc icu-i18n)
 pkg_check_modules(RocksDB REQUIRED IMPORTED_TARGET rocksdb)
+pkg_check_modules(Seccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(Systemd REQUIRED IMPORTED_TARGET libsystemd)
 find_library(MODEST_LIBRARY modest REQUIRED)  # libmodest-dev has no .pc file
 find_library(CLD2_FULL_LIBRARY cld2_full REQUIRED)

@@ -128,6 +128,17 @@ OptionNode read_option(Reading& reading, const YamlEntry& entry) {
   return option;
 }
 
+void read_isolation(Section& section, StageConfig& stage) {
+  std::string isolation = "thread";
+  section.choice("isolation", isolation, {"thread", "process"});
+  stage.own_process = isolation == "process";
+  section.duration("deadline", stage.deadline_ms, 1, kDay);
+  section.bytes("memory_bytes_max", stage.memory_bytes_max, 1 << 20, 1LL << 40);
+  for (const char* key : {"deadline", "memory_bytes_max"})
+    if (const YamlNode* node = section.find(key); node != nullptr && !stage.own_process)
+      section.wrong(*node, key, "needs isolation: process");
+}
+
 StageConfig read_stage(Reading& reading, const YamlNode& node, size_t index) {
   Section section(reading, node, fmt::format("stages[{}].", index));
   StageConfig stage;
@@ -151,6 +162,7 @@ StageConfig read_stage(Reading& reading, const YamlNode& node, size_t index) {
                     "must be a plugin's name, or a path with a slash such as ./my_stage.so");
   }
   section.integer("attempts_max", stage.attempts_max, 1, 100);
+  read_isolation(section, stage);
   if (const YamlNode* options = section.find("options")) {
     if (options->kind != YamlNode::Kind::Map && options->kind != YamlNode::Kind::Null)
       section.wrong(*options, "options", "must be a map of option: value");

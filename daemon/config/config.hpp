@@ -40,6 +40,9 @@ struct StageConfig {
   std::string name;
   std::string plugin;  // a name, looked up in the plugin folders, or a path (with a slash)
   uint32_t attempts_max = 3;
+  bool own_process = false;      // isolation: process
+  int64_t deadline_ms = 10'000;  // this and the next: of a stage in its own process
+  int64_t memory_bytes_max = 1LL << 30;
   std::vector<std::pair<std::string, OptionNode>> options;  // in the file's order
   friend bool operator==(const StageConfig&, const StageConfig&) = default;
 };

@@ -4,11 +4,6 @@
 #include <string>
 
 namespace wiremill {
-namespace {
-
-wm_view view_of(const std::string& text) { return {text.data(), text.size()}; }
-
-}  // namespace
 
 DocumentView::DocumentView(const Flight& flight, Annotations wanted) {
   const v1::Document& submitted = flight.document;
@@ -33,65 +28,28 @@ DocumentView::DocumentView(const Flight& flight, Annotations wanted) {
   document_.dateline = view_of(result.dateline());
   document_.published_us = result.has_published_us() ? result.published_us() : WM_NO_TIME;
   document_.text = view_of(result.text());
-  document_.sentences = flight.segmentation.sentences.data();
-  document_.sentences_count = flight.segmentation.sentences.size();
-  document_.tokens = flight.segmentation.tokens.data();
-  document_.tokens_count = flight.segmentation.tokens.size();
+  if ((wanted & kSegments) != 0) {
+    document_.sentences = flight.segmentation.sentences.data();
+    document_.sentences_count = flight.segmentation.sentences.size();
+    document_.tokens = flight.segmentation.tokens.data();
+    document_.tokens_count = flight.segmentation.tokens.size();
+  }
   document_.carry = view_of(flight.carry);
   document_.first_sequence = flight.first_sequence;
-  if ((wanted & kLanguage) != 0) fill_language(result.language());
-  if ((wanted & kEntities) != 0) fill_entities(result);
-  if ((wanted & kSummary) != 0) fill_summary(result.summary());
-  if ((wanted & kDuplicate) != 0) {
-    const v1::Duplicate& duplicate = result.duplicate();
-    document_.duplicate = {static_cast<uint32_t>(duplicate.kind()),
-                           view_of(duplicate.of()),
-                           duplicate.similarity(),
-                           duplicate.containment(),
-                           view_of(duplicate.cluster()),
-                           view_of(duplicate.story()),
-                           view_of(duplicate.follows())};
+  if ((wanted & kLanguage) != 0) document_.language = views_.language(result.language());
+  if ((wanted & kEntities) != 0) {
+    const std::vector<wm_entity>& entities = views_.entities(result.entities());
+    document_.entities = entities.data();
+    document_.entities_count = entities.size();
   }
+  if ((wanted & kSummary) != 0) document_.summary = views_.summary(result.summary());
+  if ((wanted & kDuplicate) != 0) document_.duplicate = view_of(result.duplicate());
   if ((wanted & kExtensions) != 0) {
     for (const v1::Extension& extension : result.extensions())
       extensions_.push_back({view_of(extension.name()), view_of(extension.json())});
     document_.extensions = extensions_.data();
     document_.extensions_count = extensions_.size();
   }
-}
-
-void DocumentView::fill_language(const v1::Language& language) {
-  for (const auto& alternative : language.alternatives())
-    alternatives_.push_back({view_of(alternative.code()), alternative.confidence()});
-  for (const auto& span : language.spans())
-    language_spans_.push_back({{span.begin(), span.end()}, view_of(span.code())});
-  document_.language = {view_of(language.code()), language.confidence(), view_of(language.script()),
-                        alternatives_.data(),     alternatives_.size(),  language_spans_.data(),
-                        language_spans_.size()};
-}
-
-void DocumentView::fill_entities(const v1::Result& result) {
-  size_t mentions_count = 0;
-  for (const v1::Entity& entity : result.entities())
-    mentions_count += static_cast<size_t>(entity.mentions_size());
-  mentions_.reserve(mentions_count);  // entities point into it
-  for (const v1::Entity& entity : result.entities()) {
-    const size_t first = mentions_.size();
-    for (const auto& mention : entity.mentions())
-      mentions_.push_back({{mention.begin(), mention.end()}, mention.confidence()});
-    entities_.push_back({view_of(entity.type()), view_of(entity.name()), entity.confidence(),
-                         mentions_.data() + first, mentions_.size() - first});
-  }
-  document_.entities = entities_.data();
-  document_.entities_count = entities_.size();
-}
-
-void DocumentView::fill_summary(const v1::Summary& summary) {
-  for (const v1::Span& span : summary.sentences())
-    summary_sentences_.push_back({span.begin(), span.end()});
-  for (const std::string& keyword : summary.keywords()) keywords_.push_back(view_of(keyword));
-  document_.summary = {view_of(summary.text()), summary_sentences_.data(),
-                       summary_sentences_.size(), keywords_.data(), keywords_.size()};
 }
 
 }  // namespace wiremill

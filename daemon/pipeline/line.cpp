@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/config/options.hpp"
+#include "daemon/host/hosted_stage.hpp"
 
 namespace wiremill {
 namespace {
@@ -68,6 +69,65 @@ void check_order(const std::vector<LineStage>& stages,
   }
 }
 
+// Makes the stages of one line. A file that several of them name is loaded once.
+class Maker {
+ public:
+  Maker(const std::vector<std::string>& plugin_directories, const StageLog& log)
+      : directories_(plugin_directories), log_(log) {}
+
+  // Fills what the descriptor says into `entry`. What is wrong is in `errors`, or the answer.
+  Result<std::unique_ptr<Stage>> make(const StageConfig& config, LineStage& entry,
+                                      ConfigErrors& errors) {
+    auto made = config.own_process ? make_hosted(config, entry, errors)
+                                   : make_loaded(config, entry, errors);
+    if (made) return made;
+    return fail(ErrorCode::Config, "stage '{}': {}", config.name, made.error().message);
+  }
+
+ private:
+  Result<std::unique_ptr<Stage>> make_loaded(const StageConfig& config, LineStage& entry,
+                                             ConfigErrors& errors) {
+    auto& plugin = loaded_[config.plugin];
+    if (plugin == nullptr) {
+      auto result = Plugin::load(config.plugin, directories_);
+      if (!result) return tl::unexpected(std::move(result).error());
+      plugin = std::move(*result);
+    }
+    const auto options = resolve(plugin->descriptor(), config, entry, errors);
+    if (!options) return tl::unexpected(options.error());
+    return Stage::create(config.name, plugin, options->data(), options->size(), log_);
+  }
+
+  Result<std::unique_ptr<Stage>> make_hosted(const StageConfig& config, LineStage& entry,
+                                             ConfigErrors& errors) {
+    const auto file = find_plugin(config.plugin, directories_);
+    if (!file) return tl::unexpected(file.error());
+    auto stage = HostedStage::load(
+        config.name, stagehost_program(), *file,
+        {.deadline_ms = config.deadline_ms, .memory_bytes_max = config.memory_bytes_max}, log_);
+    if (!stage) return tl::unexpected(std::move(stage).error());
+    const auto options = resolve((*stage)->descriptor(), config, entry, errors);
+    if (!options) return tl::unexpected(options.error());
+    WM_TRY((*stage)->start(options->data(), options->size()));
+    return stage;
+  }
+
+  static Result<ResolvedOptions> resolve(const wm_descriptor& descriptor, const StageConfig& config,
+                                         LineStage& entry, ConfigErrors& errors) {
+    const size_t errors_before = errors.size();
+    ResolvedOptions options = resolve_options(descriptor.options, config, errors);
+    entry.wanted = read_names(descriptor.required, config, errors) |
+                   read_names(descriptor.used, config, errors);
+    entry.provided = read_names(descriptor.provided, config, errors);
+    if (errors.size() == errors_before) return options;
+    return fail(ErrorCode::Config, "its options or names are wrong");
+  }
+
+  const std::vector<std::string>& directories_;
+  const StageLog& log_;
+  std::map<std::string, std::shared_ptr<const Plugin>> loaded_;
+};
+
 }  // namespace
 
 ConfigErrors all_errors(ConfigFailure failure) {
@@ -83,32 +143,15 @@ tl::expected<std::unique_ptr<Line>, std::vector<ConfigError>> Line::build(
   ConfigErrors errors;
   std::unique_ptr<Line> line(new Line);
   std::vector<const StageConfig*> configs;
-  std::map<std::string, std::shared_ptr<const Plugin>> loaded;
+  Maker maker(plugin_directories, log);
   for (const StageConfig& config : stages) {
-    auto& plugin = loaded[config.plugin];
-    if (plugin == nullptr) {
-      auto result = Plugin::load(config.plugin, plugin_directories);
-      if (!result) {
-        errors.push_back(
-            {config.where, fmt::format("stage '{}': {}", config.name, result.error().message)});
-        continue;
-      }
-      plugin = std::move(*result);
-    }
-    const wm_descriptor& descriptor = plugin->descriptor();
     const size_t errors_before = errors.size();
-    const ResolvedOptions options = resolve_options(descriptor.options, config, errors);
     LineStage entry;
     entry.attempts_max = config.attempts_max;
-    entry.wanted = read_names(descriptor.required, config, errors) |
-                   read_names(descriptor.used, config, errors);
-    entry.provided = read_names(descriptor.provided, config, errors);
-    if (errors.size() != errors_before) continue;
-    auto stage = Stage::create(config.name, plugin, options.data(), options.size(), log);
-    if (!stage) {
+    auto stage = maker.make(config, entry, errors);
+    if (!stage && errors.size() == errors_before)
       errors.push_back({config.where, stage.error().message});
-      continue;
-    }
+    if (errors.size() != errors_before) continue;
     entry.stage = stage->get();
     line->owned_.push_back(std::move(*stage));
     line->stages_.push_back(entry);

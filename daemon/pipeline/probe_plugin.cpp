@@ -7,10 +7,12 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -30,6 +32,19 @@ void die(std::string_view body) {
   if (body == "die by exit") std::exit(3);
   if (body == "die in a thread") std::thread([] { std::abort(); }).join();
   if (body == "die by kill") kill(getpid(), SIGKILL);
+  if (body == "die by a loop")
+    for (volatile int forever = 0;; forever = forever + 1) {
+    }
+  if (body == "die by memory")
+    for (std::vector<std::string> all;;) all.emplace_back(16 << 20, 'x');
+  if (body == "die by closing")
+    for (int fd = 0; fd < 1024; ++fd) close(fd);
+  if (body == "die by forks")
+    for (int i = 0; i < 1000; ++i) fork();
+  if (body == "die with words") {
+    std::fputs("the last\nwords\n", stderr);
+    std::abort();
+  }
 }
 
 struct Probe {
@@ -87,6 +102,10 @@ struct Probe {
     state.put(key, std::to_string(count));
     if (document.body() == "forget") state.remove(key);
     if (document.body() == "die in settle") std::abort();
+    if (document.body() == "loop in settle") die("die by a loop");
+    if (document.body() == "fill")
+      for (int i = 0; i < 40; ++i)
+        state.put("count/" + std::to_string(i), std::string(100'000, '1'));
     if (document.body() == "throw in settle") throw std::runtime_error("thrown in settle");
     std::string sources;
     state.scan("count/", "", [&](std::string_view name, std::string_view value) {

@@ -10,17 +10,14 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/document/result_json.hpp"
+#include "daemon/host/answer_checks.hpp"
+#include "daemon/host/messages.hpp"
 #include "daemon/pipeline/document_view.hpp"
 #include "daemon/text/utf8.hpp"
 
 namespace wiremill {
 namespace {
 
-constexpr size_t kKeyBytesMax = 1 << 10;
-constexpr size_t kValueBytesMax = 1 << 20;
-constexpr size_t kExtensionBytesMax = 1 << 20;
-constexpr size_t kCarryBytesMax = 16 << 20;
 constexpr size_t kReasonBytesMax = 1 << 10;
 
 // What a plugin said about one document in one call.
@@ -32,10 +29,6 @@ struct Answer {
   std::optional<std::string> carry;
   std::vector<FlightChange> changes;
 };
-
-std::string_view as_string_view(wm_view view) {
-  return view.size == 0 ? std::string_view{} : std::string_view{view.data, view.size};
-}
 
 class Call {
  public:
@@ -55,7 +48,6 @@ class Call {
   static Call& of(const wm_batch* batch) { return *static_cast<Call*>(batch->host_data); }
   Answer* at(uint32_t index) { return index < answers_.size() ? &answers_[index] : nullptr; }
   std::string_view text_of(uint32_t index) const;
-  bool span_is_valid(uint32_t index, wm_span span) const;
   int32_t change(uint32_t index, wm_view key, std::optional<wm_view> value);
   void rebuild_overlay();
 
@@ -69,6 +61,7 @@ class Call {
   static int32_t set_summary(const wm_batch*, uint32_t, const wm_summary*);
   static int32_t set_extension(const wm_batch*, uint32_t, wm_view);
   static int32_t carry(const wm_batch*, uint32_t, wm_view);
+  static void begin(const wm_batch*, uint32_t) {}
   static int32_t get_many(const wm_batch*, const wm_view*, size_t, wm_found_fn, void*);
   static int32_t put(const wm_batch*, uint32_t, wm_view, wm_view);
   static int32_t remove(const wm_batch*, uint32_t, wm_view);
@@ -87,12 +80,19 @@ class Call {
   std::map<std::string, std::optional<std::string>, std::less<>> overlay_;
 };
 
-const wm_output Call::kOutput = {sizeof(wm_output), 0,
-                                 &verdict,          &set_text,
-                                 &set_published,    &set_paragraphs,
-                                 &set_language,     &set_entities,
-                                 &set_duplicate,    &set_summary,
-                                 &set_extension,    &carry};
+const wm_output Call::kOutput = {sizeof(wm_output),
+                                 0,
+                                 &verdict,
+                                 &set_text,
+                                 &set_published,
+                                 &set_paragraphs,
+                                 &set_language,
+                                 &set_entities,
+                                 &set_duplicate,
+                                 &set_summary,
+                                 &set_extension,
+                                 &carry,
+                                 &begin};
 const wm_state Call::kState = {sizeof(wm_state), 0, &get_many, &put, &remove, &scan};
 
 Call::Call(const LineStage& stage, std::vector<Flight*> flights, StateStore* state)
@@ -175,12 +175,6 @@ std::string_view Call::text_of(uint32_t index) const {
   return (answer.set & kText) != 0 ? answer.patch.text() : flights_[index]->result.text();
 }
 
-bool Call::span_is_valid(uint32_t index, wm_span span) const {
-  const std::string_view text = text_of(index);
-  return span.begin <= span.end && text::is_boundary(text, span.begin) &&
-         text::is_boundary(text, span.end);
-}
-
 void Call::verdict(const wm_batch* batch, uint32_t index, uint32_t kind, wm_view code,
                    wm_view message) {
   Call& call = of(batch);
@@ -189,16 +183,19 @@ void Call::verdict(const wm_batch* batch, uint32_t index, uint32_t kind, wm_view
   answer->verdict = kind <= WM_FAILED ? kind : static_cast<uint32_t>(WM_FAILED);
   answer->code = text::repair(as_string_view(code).substr(0, kReasonBytesMax));
   answer->message = text::repair(as_string_view(message).substr(0, kReasonBytesMax));
-  if (answer->verdict > WM_DROP && !answer->changes.empty()) {
-    answer->changes.clear();
-    call.rebuild_overlay();
-  }
+  if (answer->verdict <= WM_DROP) return;
+  answer->patch.Clear();
+  answer->set = 0;
+  answer->carry.reset();
+  if (answer->changes.empty()) return;
+  answer->changes.clear();
+  call.rebuild_overlay();
 }
 
 int32_t Call::set_text(const wm_batch* batch, uint32_t index, uint32_t field, wm_view value) {
   Answer* answer = of(batch).at(index);
+  if (answer == nullptr || !is_valid_text(value)) return WM_ERROR_ARGUMENT;
   const std::string_view text = as_string_view(value);
-  if (answer == nullptr || !text::is_valid(text)) return WM_ERROR_ARGUMENT;
   switch (field) {
     case WM_TITLE:
       answer->patch.set_title(std::string(text));
@@ -233,18 +230,16 @@ int32_t Call::set_paragraphs(const wm_batch* batch, uint32_t index, const wm_par
                              size_t count) {
   Call& call = of(batch);
   Answer* answer = call.at(index);
-  if (answer == nullptr) return WM_ERROR_ARGUMENT;
+  if (answer == nullptr || !are_valid({paragraphs, count}, call.text_of(index),
+                                      call.flights_[index]->document.body().size()))
+    return WM_ERROR_ARGUMENT;
   answer->patch.clear_paragraphs();
   for (size_t i = 0; i < count; ++i) {
-    const wm_paragraph& from = paragraphs[i];
-    if (!call.span_is_valid(index, {from.begin, from.end}) || from.body_begin > from.body_end ||
-        from.body_end > call.flights_[index]->document.body().size())
-      return WM_ERROR_ARGUMENT;
     v1::Paragraph& to = *answer->patch.add_paragraphs();
-    to.set_begin(from.begin);
-    to.set_end(from.end);
-    to.set_body_begin(from.body_begin);
-    to.set_body_end(from.body_end);
+    to.set_begin(paragraphs[i].begin);
+    to.set_end(paragraphs[i].end);
+    to.set_body_begin(paragraphs[i].body_begin);
+    to.set_body_end(paragraphs[i].body_end);
   }
   answer->set |= kParagraphs;
   return WM_ERROR_NONE;
@@ -253,30 +248,8 @@ int32_t Call::set_paragraphs(const wm_batch* batch, uint32_t index, const wm_par
 int32_t Call::set_language(const wm_batch* batch, uint32_t index, const wm_language* language) {
   Call& call = of(batch);
   Answer* answer = call.at(index);
-  if (answer == nullptr || !text::is_valid(as_string_view(language->code)) ||
-      !text::is_valid(as_string_view(language->script)))
-    return WM_ERROR_ARGUMENT;
-  v1::Language& to = *answer->patch.mutable_language();
-  to.Clear();
-  to.set_code(std::string(as_string_view(language->code)));
-  to.set_confidence(language->confidence);
-  to.set_script(std::string(as_string_view(language->script)));
-  for (size_t i = 0; i < language->alternatives_count; ++i) {
-    const wm_alternative& from = language->alternatives[i];
-    if (!text::is_valid(as_string_view(from.code))) return WM_ERROR_ARGUMENT;
-    auto& alternative = *to.add_alternatives();
-    alternative.set_code(std::string(as_string_view(from.code)));
-    alternative.set_confidence(from.confidence);
-  }
-  for (size_t i = 0; i < language->spans_count; ++i) {
-    const wm_language_span& from = language->spans[i];
-    if (!call.span_is_valid(index, from.span) || !text::is_valid(as_string_view(from.code)))
-      return WM_ERROR_ARGUMENT;
-    auto& span = *to.add_spans();
-    span.set_begin(from.span.begin);
-    span.set_end(from.span.end);
-    span.set_code(std::string(as_string_view(from.code)));
-  }
+  if (answer == nullptr || !is_valid(*language, call.text_of(index))) return WM_ERROR_ARGUMENT;
+  copy(*language, *answer->patch.mutable_language());
   answer->set |= kLanguage;
   return WM_ERROR_NONE;
 }
@@ -285,43 +258,18 @@ int32_t Call::set_entities(const wm_batch* batch, uint32_t index, const wm_entit
                            size_t count) {
   Call& call = of(batch);
   Answer* answer = call.at(index);
-  if (answer == nullptr) return WM_ERROR_ARGUMENT;
+  if (answer == nullptr || !are_valid({entities, count}, call.text_of(index)))
+    return WM_ERROR_ARGUMENT;
   answer->patch.clear_entities();
-  for (size_t i = 0; i < count; ++i) {
-    const wm_entity& from = entities[i];
-    if (!text::is_valid(as_string_view(from.type)) || !text::is_valid(as_string_view(from.name)))
-      return WM_ERROR_ARGUMENT;
-    v1::Entity& to = *answer->patch.add_entities();
-    to.set_type(std::string(as_string_view(from.type)));
-    to.set_name(std::string(as_string_view(from.name)));
-    to.set_confidence(from.confidence);
-    for (size_t j = 0; j < from.mentions_count; ++j) {
-      if (!call.span_is_valid(index, from.mentions[j].span)) return WM_ERROR_ARGUMENT;
-      auto& mention = *to.add_mentions();
-      mention.set_begin(from.mentions[j].span.begin);
-      mention.set_end(from.mentions[j].span.end);
-      mention.set_confidence(from.mentions[j].confidence);
-    }
-  }
+  for (size_t i = 0; i < count; ++i) copy(entities[i], *answer->patch.add_entities());
   answer->set |= kEntities;
   return WM_ERROR_NONE;
 }
 
 int32_t Call::set_duplicate(const wm_batch* batch, uint32_t index, const wm_duplicate* duplicate) {
   Answer* answer = of(batch).at(index);
-  if (answer == nullptr || !v1::Duplicate::Kind_IsValid(static_cast<int>(duplicate->kind)))
-    return WM_ERROR_ARGUMENT;
-  for (const wm_view text :
-       {duplicate->of, duplicate->cluster, duplicate->story, duplicate->follows})
-    if (!text::is_valid(as_string_view(text))) return WM_ERROR_ARGUMENT;
-  v1::Duplicate& to = *answer->patch.mutable_duplicate();
-  to.set_kind(static_cast<v1::Duplicate::Kind>(duplicate->kind));
-  to.set_of(std::string(as_string_view(duplicate->of)));
-  to.set_similarity(duplicate->similarity);
-  to.set_containment(duplicate->containment);
-  to.set_cluster(std::string(as_string_view(duplicate->cluster)));
-  to.set_story(std::string(as_string_view(duplicate->story)));
-  to.set_follows(std::string(as_string_view(duplicate->follows)));
+  if (answer == nullptr || !is_valid(*duplicate)) return WM_ERROR_ARGUMENT;
+  copy(*duplicate, *answer->patch.mutable_duplicate());
   answer->set |= kDuplicate;
   return WM_ERROR_NONE;
 }
@@ -329,20 +277,8 @@ int32_t Call::set_duplicate(const wm_batch* batch, uint32_t index, const wm_dupl
 int32_t Call::set_summary(const wm_batch* batch, uint32_t index, const wm_summary* summary) {
   Call& call = of(batch);
   Answer* answer = call.at(index);
-  if (answer == nullptr || !text::is_valid(as_string_view(summary->text))) return WM_ERROR_ARGUMENT;
-  v1::Summary& to = *answer->patch.mutable_summary();
-  to.Clear();
-  to.set_text(std::string(as_string_view(summary->text)));
-  for (size_t i = 0; i < summary->sentences_count; ++i) {
-    if (!call.span_is_valid(index, summary->sentences[i])) return WM_ERROR_ARGUMENT;
-    v1::Span& span = *to.add_sentences();
-    span.set_begin(summary->sentences[i].begin);
-    span.set_end(summary->sentences[i].end);
-  }
-  for (size_t i = 0; i < summary->keywords_count; ++i) {
-    if (!text::is_valid(as_string_view(summary->keywords[i]))) return WM_ERROR_ARGUMENT;
-    to.add_keywords(std::string(as_string_view(summary->keywords[i])));
-  }
+  if (answer == nullptr || !is_valid(*summary, call.text_of(index))) return WM_ERROR_ARGUMENT;
+  copy(*summary, *answer->patch.mutable_summary());
   answer->set |= kSummary;
   return WM_ERROR_NONE;
 }
@@ -350,8 +286,7 @@ int32_t Call::set_summary(const wm_batch* batch, uint32_t index, const wm_summar
 int32_t Call::set_extension(const wm_batch* batch, uint32_t index, wm_view json) {
   Call& call = of(batch);
   Answer* answer = call.at(index);
-  if (answer == nullptr || json.size > kExtensionBytesMax || !is_json_value(as_string_view(json)))
-    return WM_ERROR_ARGUMENT;
+  if (answer == nullptr || !is_valid_extension(json)) return WM_ERROR_ARGUMENT;
   answer->patch.clear_extensions();
   v1::Extension& extension = *answer->patch.add_extensions();
   extension.set_name(call.stage_.stage->descriptor().id);
@@ -393,7 +328,8 @@ int32_t Call::get_many(const wm_batch* batch, const wm_view* keys, size_t count,
 int32_t Call::change(uint32_t index, wm_view key, std::optional<wm_view> value) {
   if (state_ == nullptr) return WM_ERROR_PHASE;
   Answer* answer = at(index);
-  if (answer == nullptr || key.size > kKeyBytesMax || (value && value->size > kValueBytesMax))
+  if (answer == nullptr || key.size > kStateKeyBytesMax ||
+      (value && value->size > kStateValueBytesMax))
     return WM_ERROR_ARGUMENT;
   std::optional<std::string> kept;
   if (value) kept.emplace(as_string_view(*value));

@@ -17,23 +17,6 @@ std::string_view as_string_view(wm_view view) {
   return view.size == 0 ? std::string_view{} : std::string_view{view.data, view.size};
 }
 
-Result<std::string> find_file(const std::string& name_or_path,
-                              const std::vector<std::string>& directories) {
-  std::error_code ignored;
-  if (name_or_path.find('/') != std::string::npos) {
-    if (fs::is_regular_file(name_or_path, ignored)) return name_or_path;
-    return fail(ErrorCode::Config, "plugin file {} does not exist", name_or_path);
-  }
-  std::string looked_in;
-  for (const std::string& directory : directories) {
-    const fs::path path = fs::path(directory) / (name_or_path + ".so");
-    if (fs::is_regular_file(path, ignored)) return path.string();
-    looked_in += (looked_in.empty() ? "" : ", ") + directory;
-  }
-  return fail(ErrorCode::Config, "no plugin '{}' ({}.so) in {}", name_or_path, name_or_path,
-              looked_in);
-}
-
 Status check_entry(const wm_entry& entry, const std::string& path) {
   if (entry.magic != WM_ENTRY_MAGIC)
     return fail(ErrorCode::Config, "{}: {} does not begin with the magic of a plugin", path,
@@ -58,6 +41,23 @@ Status check_entry(const wm_entry& entry, const std::string& path) {
 
 }  // namespace
 
+Result<std::string> find_plugin(const std::string& name_or_path,
+                                const std::vector<std::string>& directories) {
+  std::error_code ignored;
+  if (name_or_path.find('/') != std::string::npos) {
+    if (fs::is_regular_file(name_or_path, ignored)) return name_or_path;
+    return fail(ErrorCode::Config, "plugin file {} does not exist", name_or_path);
+  }
+  std::string looked_in;
+  for (const std::string& directory : directories) {
+    const fs::path path = fs::path(directory) / (name_or_path + ".so");
+    if (fs::is_regular_file(path, ignored)) return path.string();
+    looked_in += (looked_in.empty() ? "" : ", ") + directory;
+  }
+  return fail(ErrorCode::Config, "no plugin '{}' ({}.so) in {}", name_or_path, name_or_path,
+              looked_in);
+}
+
 std::vector<std::string> plugin_directories(const std::string& configured) {
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
@@ -69,7 +69,7 @@ std::vector<std::string> plugin_directories(const std::string& configured) {
 
 Result<std::shared_ptr<const Plugin>> Plugin::load(const std::string& name_or_path,
                                                    const std::vector<std::string>& directories) {
-  auto path = find_file(name_or_path, directories);
+  auto path = find_plugin(name_or_path, directories);
   if (!path) return tl::unexpected(std::move(path).error());
   void* library = dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return fail(ErrorCode::Config, "cannot load plugin: {}", dlerror());
@@ -86,62 +86,88 @@ Result<std::shared_ptr<const Plugin>> Plugin::load(const std::string& name_or_pa
   return plugin;
 }
 
-Stage::Stage(std::string name, std::shared_ptr<const Plugin> plugin, StageLog log)
-    : name_(std::move(name)),
-      plugin_(std::move(plugin)),
-      plugin_directory_(fs::path(plugin_->path()).parent_path().string()),
-      log_(std::move(log)) {
-  host_.struct_size = sizeof(wm_host);
-  host_.abi_minor = WM_ABI_MINOR;
-  host_.host_data = this;
-  host_.stage = {name_.data(), name_.size()};
-  host_.plugin_dir = {plugin_directory_.data(), plugin_directory_.size()};
-  host_.log = &host_log;
-  host_.count = &host_count;
-  host_.get_extension = &host_get_extension;
-}
+namespace {
+
+class LoadedStage final : public Stage {
+ public:
+  LoadedStage(std::string name, std::shared_ptr<const Plugin> plugin, StageLog log)
+      : Stage(std::move(name), std::move(log)),
+        plugin_(std::move(plugin)),
+        plugin_directory_(fs::path(plugin_->path()).parent_path().string()) {
+    host_.struct_size = sizeof(wm_host);
+    host_.abi_minor = WM_ABI_MINOR;
+    host_.host_data = this;
+    host_.stage = {Stage::name().data(), Stage::name().size()};
+    host_.plugin_dir = {plugin_directory_.data(), plugin_directory_.size()};
+    host_.log = &host_log;
+    host_.count = &host_count;
+    host_.get_extension = &host_get_extension;
+  }
+  ~LoadedStage() override {
+    if (instance_ != nullptr) descriptor().destroy(instance_);
+  }
+
+  Status start(const wm_option_value* values, size_t values_count) {
+    std::string reason;
+    const auto refuse = [](void* user, wm_view message) {
+      static_cast<std::string*>(user)->assign(as_string_view(message));
+    };
+    instance_ = descriptor().create(&host_, values, values_count, refuse, &reason);
+    if (instance_ == nullptr)
+      return fail(ErrorCode::Config, "{}",
+                  reason.empty() ? "the plugin refused without a reason" : reason);
+    return {};
+  }
+
+  const wm_descriptor& descriptor() const override { return plugin_->descriptor(); }
+  int32_t process(const wm_batch& batch) const override {
+    return descriptor().process(instance_, &batch);
+  }
+  int32_t settle(const wm_batch& batch) const override {
+    return descriptor().settle(instance_, &batch);
+  }
+
+ private:
+  static void host_log(const wm_host* host, uint32_t level, wm_view message) {
+    static_cast<const LoadedStage*>(host->host_data)->log(level, as_string_view(message));
+  }
+  static void host_count(const wm_host* host, wm_view name, uint64_t add) {
+    static_cast<const LoadedStage*>(host->host_data)->count(as_string_view(name), add);
+  }
+  static const void* host_get_extension(const wm_host*, const char*) { return nullptr; }
+
+  const std::shared_ptr<const Plugin> plugin_;
+  const std::string plugin_directory_;
+  wm_host host_{};
+  void* instance_ = nullptr;
+};
+
+}  // namespace
 
 Result<std::unique_ptr<Stage>> Stage::create(std::string name, std::shared_ptr<const Plugin> plugin,
                                              const wm_option_value* values, size_t values_count,
                                              StageLog log) {
-  std::unique_ptr<Stage> stage(new Stage(std::move(name), std::move(plugin), std::move(log)));
-  std::string reason;
-  const auto refuse = [](void* user, wm_view message) {
-    static_cast<std::string*>(user)->assign(as_string_view(message));
-  };
-  stage->instance_ =
-      stage->descriptor().create(&stage->host_, values, values_count, refuse, &reason);
-  if (stage->instance_ == nullptr)
-    return fail(ErrorCode::Config, "stage '{}': {}", stage->name_,
-                reason.empty() ? "the plugin refused without a reason" : reason);
+  auto stage = std::make_unique<LoadedStage>(std::move(name), std::move(plugin), std::move(log));
+  WM_TRY(stage->start(values, values_count));
   return stage;
-}
-
-Stage::~Stage() {
-  if (instance_ != nullptr) descriptor().destroy(instance_);
 }
 
 std::map<std::string, uint64_t> Stage::counters() const {
   const MutexLock lock(mutex_);
-  return counters_;
+  return {counters_.begin(), counters_.end()};
 }
 
-void Stage::host_log(const wm_host* host, uint32_t level, wm_view message) {
-  const auto& stage = *static_cast<const Stage*>(host->host_data);
-  if (stage.log_)
-    stage.log_(stage.name_, level, as_string_view(message).substr(0, kLogLineBytesMax));
+void Stage::log(uint32_t level, std::string_view message) const {
+  if (log_) log_(name_, level, message.substr(0, kLogLineBytesMax));
 }
 
-void Stage::host_count(const wm_host* host, wm_view name, uint64_t add) {
-  auto& stage = *static_cast<Stage*>(host->host_data);
-  const MutexLock lock(stage.mutex_);
-  const auto found = stage.counters_.find(std::string(as_string_view(name)));
-  if (found != stage.counters_.end())
+void Stage::count(std::string_view name, uint64_t add) const {
+  const MutexLock lock(mutex_);
+  const auto found = counters_.find(name);
+  if (found != counters_.end())
     found->second += add;
-  else if (stage.counters_.size() < kCountersMax)
-    stage.counters_.emplace(as_string_view(name), add);
+  else if (counters_.size() < kCountersMax)
+    counters_.emplace(name, add);
 }
-
-const void* Stage::host_get_extension(const wm_host*, const char*) { return nullptr; }
 
 }  // namespace wiremill

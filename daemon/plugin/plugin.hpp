@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/base/error.hpp"
@@ -35,6 +36,10 @@ class Plugin {
   const wm_descriptor* descriptor_ = nullptr;
 };
 
+// The file that `name_or_path` means, as Plugin::load looks for it. Errors: Config.
+Result<std::string> find_plugin(const std::string& name_or_path,
+                                const std::vector<std::string>& directories);
+
 // Where plugins are looked for by name: the configured folder, where there is one, then that of the
 // program's own, ../lib/wiremill/plugins beside the running executable.
 std::vector<std::string> plugin_directories(const std::string& configured);
@@ -43,47 +48,44 @@ std::vector<std::string> plugin_directories(const std::string& configured);
 using StageLog =
     std::function<void(std::string_view stage, uint32_t level, std::string_view message)>;
 
-// One configured step: an instance of a plugin with its options.
+// One configured step: an instance of a plugin with its options, wherever it lives.
 class Stage {
  public:
-  // Creates the instance. `values` need live only during the call. Errors: Config, with the
-  // plugin's own words.
+  virtual ~Stage() = default;
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  // An instance inside this process. `values` need live only during the call. Errors: Config, with
+  // the plugin's own words.
   static Result<std::unique_ptr<Stage>> create(std::string name,
                                                std::shared_ptr<const Plugin> plugin,
                                                const wm_option_value* values, size_t values_count,
                                                StageLog log);
-  ~Stage();
-  Stage(const Stage&) = delete;
-  Stage& operator=(const Stage&) = delete;
 
   const std::string& name() const { return name_; }
-  const wm_descriptor& descriptor() const { return plugin_->descriptor(); }
+  // Its functions are not to be called from here.
+  virtual const wm_descriptor& descriptor() const = 0;
   bool settles() const { return descriptor().settle != nullptr; }
 
   // Any thread, also at once. Non-zero: the plugin gave up the whole batch.
-  int32_t process(const wm_batch& batch) const { return descriptor().process(instance_, &batch); }
+  virtual int32_t process(const wm_batch& batch) const = 0;
   // One call at a time, documents ascending.
-  int32_t settle(const wm_batch& batch) const { return descriptor().settle(instance_, &batch); }
+  virtual int32_t settle(const wm_batch& batch) const = 0;
 
   // What the stage counted by Host::count. Any thread.
   std::map<std::string, uint64_t> counters() const;
 
+ protected:
+  Stage(std::string name, StageLog log) : name_(std::move(name)), log_(std::move(log)) {}
+  // Any thread.
+  void log(uint32_t level, std::string_view message) const;
+  void count(std::string_view name, uint64_t add) const;
+
  private:
-  Stage(std::string name, std::shared_ptr<const Plugin> plugin, StageLog log);
-  static void host_log(const wm_host* host, uint32_t level, wm_view message);
-  static void host_count(const wm_host* host, wm_view name, uint64_t add);
-  static const void* host_get_extension(const wm_host* host, const char* name);
-
-  // Constant after create.
-  std::string name_;
-  std::shared_ptr<const Plugin> plugin_;
-  std::string plugin_directory_;
-  StageLog log_;
-  wm_host host_{};
-  void* instance_ = nullptr;
-
+  const std::string name_;
+  const StageLog log_;
   mutable Mutex mutex_;
-  std::map<std::string, uint64_t> counters_ WM_GUARDED_BY(mutex_);
+  mutable std::map<std::string, uint64_t, std::less<>> counters_ WM_GUARDED_BY(mutex_);
 };
 
 }  // namespace wiremill

@@ -45,7 +45,7 @@ extern "C" {
 #endif
 
 #define WM_ABI_MAJOR 1
-#define WM_ABI_MINOR 1
+#define WM_ABI_MINOR 2
 #define WM_ENTRY_MAGIC UINT32_C(0x4c4d5257) /* "WRML" in little endian */
 #define WM_NO_TIME INT64_MIN
 #define WM_SYMBOL "wiremill_plugin"
@@ -231,6 +231,10 @@ typedef struct wm_output {
   int32_t (*set_extension)(const struct wm_batch *batch, uint32_t document, wm_view json);
   /* process only: bytes for this stage's own settle of the same document. */
   int32_t (*carry)(const struct wm_batch *batch, uint32_t document, wm_view bytes);
+  /* Since 1.2. The work on this document begins: what happens from here on is its doing, and its
+   * deadline runs. A plugin need not say so; the host then tries the documents of a call that did
+   * not come back one by one, to find the guilty one. */
+  void (*begin)(const struct wm_batch *batch, uint32_t document);
 } wm_output;
 
 /* The stage's own key space, ordered by key bytes, durable and exactly as old as the result log:

@@ -289,6 +289,12 @@ class Batch {
                             to_view(verdict.code), to_view(verdict.message));
   }
   bool cancelled() const { return *batch_->cancelled != 0; }
+  // The work on this document begins (wm_output.begin).
+  void begin(size_t index) const {
+    constexpr size_t known = offsetof(wm_output, begin) + sizeof(wm_output::begin);
+    if (batch_->output->struct_size >= known)
+      batch_->output->begin(batch_, static_cast<uint32_t>(index));
+  }
 
  private:
   const wm_batch* batch_;
@@ -300,6 +306,7 @@ namespace detail {
 template <class Work>
 void guard(const Batch& batch, size_t index, Work&& work) {
   Verdict verdict;
+  batch.begin(index);
   try {
     verdict = work();
   } catch (const std::exception& error) {

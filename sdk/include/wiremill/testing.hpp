@@ -425,7 +425,8 @@ inline const wm_output* MockHost::output_table() {
         if (self(batch).phase_ != Phase::Process) return WM_ERROR_PHASE;
         slot(batch, index).carry = copy(bytes);
         return WM_ERROR_NONE;
-      }};
+      },
+      [](const wm_batch*, uint32_t) {}};
   return &kTable;
 }
 

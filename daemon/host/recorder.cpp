@@ -1,0 +1,325 @@
+#include "daemon/host/recorder.hpp"
+
+#include <fcntl.h>
+#include <google/protobuf/io/coded_stream.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "daemon/host/answer_checks.hpp"
+#include "daemon/host/messages.hpp"
+
+namespace wiremill {
+namespace {
+
+constexpr size_t kLogLineBytesMax = 4096;
+constexpr size_t kReasonBytesMax = 1 << 10;
+
+std::string string_of(wm_view view) { return std::string(as_string_view(view)); }
+
+// A stage may have closed every descriptor; nobody would hear of it any more.
+[[noreturn]] void give_up() {
+  std::fputs("the descriptors of the stage's process were closed\n", stderr);
+  std::abort();
+}
+
+}  // namespace
+
+const wm_output Recorder::kOutput = {sizeof(wm_output),
+                                     0,
+                                     &verdict,
+                                     &set_text,
+                                     &set_published,
+                                     &set_paragraphs,
+                                     &set_language,
+                                     &set_entities,
+                                     &set_duplicate,
+                                     &set_summary,
+                                     &set_extension,
+                                     &carry,
+                                     &begin};
+const wm_state Recorder::kState = {sizeof(wm_state), 0, &get_many, &put, &remove, &scan};
+
+void tell_daemon(Channel& channel, Handover what, std::string_view outbox) {
+  std::copy(outbox.begin(), outbox.end(), channel.outbox());
+  channel.control().bytes = static_cast<uint32_t>(outbox.size());
+  channel.control().handover = static_cast<uint32_t>(what);
+  if (!wake(channel.to_daemon_fd()) || !wait_for_wake(channel.to_child_fd())) give_up();
+}
+
+const wm_host* Recorder::host(std::string_view stage, std::string_view plugin_directory) {
+  host_ = {sizeof(wm_host),
+           WM_ABI_MINOR,
+           this,
+           {stage.data(), stage.size()},
+           {plugin_directory.data(), plugin_directory.size()},
+           &log,
+           &count,
+           &get_extension};
+  return &host_;
+}
+
+void Recorder::call(const wm_descriptor& descriptor, void* instance, Handover what,
+                    const std::vector<const wm_document*>& documents) {
+  static constexpr volatile uint32_t kNotCancelled = 0;
+  settling_ = what == Handover::Settle;
+  documents_ = &documents;
+  texts_.assign(documents.size(), {});
+  has_text_.assign(documents.size(), false);
+  const wm_batch batch = {sizeof(wm_batch),
+                          static_cast<uint32_t>(documents.size()),
+                          documents.data(),
+                          &kOutput,
+                          settling_ ? &kState : nullptr,
+                          &kNotCancelled,
+                          this};
+  const int32_t code =
+      settling_ ? descriptor.settle(instance, &batch) : descriptor.process(instance, &batch);
+  channel_.control().code = code;
+  flush(Handover::Done);
+}
+
+std::string_view Recorder::text_of(uint32_t document) const {
+  return has_text_[document] ? std::string_view(texts_[document])
+                             : as_string_view((*documents_)[document]->text);
+}
+
+v1::StageEvent Recorder::event_for(uint32_t document) const {
+  v1::StageEvent event;
+  event.set_document(document);
+  return event;
+}
+
+void Recorder::note(const v1::StageEvent& event) {
+  const auto size = static_cast<uint32_t>(event.ByteSizeLong());
+  uint8_t head[5];
+  const uint8_t* const end =
+      google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(size, head);
+  const MutexLock lock(mutex_);
+  noted_.append(reinterpret_cast<const char*>(head), static_cast<size_t>(end - head));
+  event.AppendToString(&noted_);
+}
+
+void Recorder::flush(Handover what) {
+  std::string noted;
+  {
+    const MutexLock lock(mutex_);
+    noted.swap(noted_);
+  }
+  std::string_view rest = noted;
+  for (; rest.size() > kOutboxBytes; rest.remove_prefix(kOutboxBytes))
+    tell_daemon(channel_, Handover::Events, rest.substr(0, kOutboxBytes));
+  tell_daemon(channel_, what, rest);
+}
+
+v1::StageReply Recorder::ask(const v1::StageEvent& event) {
+  note(event);
+  flush(Handover::Asked);
+  v1::StageReply reply;
+  const size_t bytes = std::min<size_t>(channel_.control().bytes, kInboxBytes);
+  WM_INVARIANT(reply.ParseFromArray(channel_.inbox(), static_cast<int>(bytes)));
+  return reply;
+}
+
+void Recorder::verdict(const wm_batch* batch, uint32_t document, uint32_t kind, wm_view code,
+                       wm_view message) {
+  Recorder& self = of(batch);
+  if (!self.knows(document)) return;
+  v1::StageEvent event = self.event_for(document);
+  event.mutable_verdict()->set_kind(kind);
+  event.mutable_verdict()->set_code(string_of(code).substr(0, kReasonBytesMax));
+  event.mutable_verdict()->set_message(string_of(message).substr(0, kReasonBytesMax));
+  self.note(event);
+}
+
+int32_t Recorder::set_text(const wm_batch* batch, uint32_t document, uint32_t field,
+                           wm_view value) {
+  Recorder& self = of(batch);
+  if (!self.knows(document) || field > WM_TEXT || !is_valid_text(value)) return WM_ERROR_ARGUMENT;
+  v1::StageEvent event = self.event_for(document);
+  event.mutable_text()->set_field(field);
+  event.mutable_text()->set_text(string_of(value));
+  self.note(event);
+  if (field == WM_TEXT) {
+    self.texts_[document] = string_of(value);
+    self.has_text_[document] = true;
+  }
+  return WM_ERROR_NONE;
+}
+
+int32_t Recorder::set_published(const wm_batch* batch, uint32_t document, int64_t published_us) {
+  Recorder& self = of(batch);
+  if (!self.knows(document)) return WM_ERROR_ARGUMENT;
+  v1::StageEvent event = self.event_for(document);
+  event.set_published_us(published_us);
+  self.note(event);
+  return WM_ERROR_NONE;
+}
+
+int32_t Recorder::set_paragraphs(const wm_batch* batch, uint32_t document,
+                                 const wm_paragraph* paragraphs, size_t count) {
+  Recorder& self = of(batch);
+  if (!self.knows(document) || !are_valid({paragraphs, count}, self.text_of(document),
+                                          (*self.documents_)[document]->body.size))
+    return WM_ERROR_ARGUMENT;
+  v1::StageEvent event = self.event_for(document);
+  for (size_t i = 0; i < count; ++i) {
+    v1::Paragraph& to = *event.mutable_paragraphs()->add_list();
+    to.set_begin(paragraphs[i].begin);
+    to.set_end(paragraphs[i].end);
+    to.set_body_begin(paragraphs[i].body_begin);
+    to.set_body_end(paragraphs[i].body_end);
+  }
+  self.note(event);
+  return WM_ERROR_NONE;
+}
+
+int32_t Recorder::set_language(const wm_batch* batch, uint32_t document,
+                               const wm_language* language) {
+  Recorder& self = of(batch);
+  if (!self.knows(document) || !is_valid(*language, self.text_of(document)))
+    return WM_ERROR_ARGUMENT;
+  v1::StageEvent event = self.event_for(document);
+  copy(*language, *event.mutable_language());
+  self.note(event);
+  return WM_ERROR_NONE;
+}
+
+int32_t Recorder::set_entities(const wm_batch* batch, uint32_t document, const wm_entity* entities,
+                               size_t count) {
+  Recorder& self = of(batch);
+  if (!self.knows(document) || !are_valid({entities, count}, self.text_of(document)))
+    return WM_ERROR_ARGUMENT;
+  v1::StageEvent event = self.event_for(document);
+  event.mutable_entities();
+  for (size_t i = 0; i < count; ++i) copy(entities[i], *event.mutable_entities()->add_list());
+  self.note(event);
+  return WM_ERROR_NONE;
+}
+
+int32_t Recorder::set_duplicate(const wm_batch* batch, uint32_t document,
+                                const wm_duplicate* duplicate) {
+  Recorder& self = of(batch);
+  if (!self.knows(document) || !is_valid(*duplicate)) return WM_ERROR_ARGUMENT;
+  v1::StageEvent event = self.event_for(document);
+  copy(*duplicate, *event.mutable_duplicate());
+  self.note(event);
+  return WM_ERROR_NONE;
+}
+
+int32_t Recorder::set_summary(const wm_batch* batch, uint32_t document, const wm_summary* summary) {
+  Recorder& self = of(batch);
+  if (!self.knows(document) || !is_valid(*summary, self.text_of(document)))
+    return WM_ERROR_ARGUMENT;
+  v1::StageEvent event = self.event_for(document);
+  copy(*summary, *event.mutable_summary());
+  self.note(event);
+  return WM_ERROR_NONE;
+}
+
+int32_t Recorder::set_extension(const wm_batch* batch, uint32_t document, wm_view json) {
+  Recorder& self = of(batch);
+  if (!self.knows(document) || !is_valid_extension(json)) return WM_ERROR_ARGUMENT;
+  v1::StageEvent event = self.event_for(document);
+  event.set_extension(string_of(json));
+  self.note(event);
+  return WM_ERROR_NONE;
+}
+
+int32_t Recorder::carry(const wm_batch* batch, uint32_t document, wm_view bytes) {
+  Recorder& self = of(batch);
+  if (self.settling_) return WM_ERROR_PHASE;
+  if (!self.knows(document) || bytes.size > kCarryBytesMax) return WM_ERROR_ARGUMENT;
+  v1::StageEvent event = self.event_for(document);
+  event.set_carry(string_of(bytes));
+  self.note(event);
+  return WM_ERROR_NONE;
+}
+
+void Recorder::begin(const wm_batch* batch, uint32_t document) {
+  Recorder& self = of(batch);
+  if (!self.knows(document)) return;
+  // Before the next one is blamed for it.
+  for (const int fd : {self.channel_.to_daemon_fd(), self.channel_.to_child_fd()})
+    if (fcntl(fd, F_GETFD) < 0) give_up();
+  self.channel_.control().began_ns = monotonic_ns();
+  self.channel_.control().document = document;
+}
+
+// A reply holds as many values as fit; the rest is asked for again.
+int32_t Recorder::get_many(const wm_batch* batch, const wm_view* keys, size_t count,
+                           wm_found_fn found, void* user) {
+  Recorder& self = of(batch);
+  if (!self.settling_) return WM_ERROR_PHASE;
+  for (size_t done = 0; done < count;) {
+    v1::StageEvent event;
+    for (size_t i = done; i < count; ++i) event.mutable_get()->add_keys(string_of(keys[i]));
+    const v1::StageReply reply = self.ask(event);
+    if (reply.error() != WM_ERROR_NONE) return reply.error();
+    WM_INVARIANT(reply.values_size() > 0);
+    for (const auto& value : reply.values())
+      found(user, done++, view_of(value.value()), value.found() ? 1 : 0);
+  }
+  return WM_ERROR_NONE;
+}
+
+int32_t Recorder::put(const wm_batch* batch, uint32_t document, wm_view key, wm_view value) {
+  Recorder& self = of(batch);
+  if (!self.settling_) return WM_ERROR_PHASE;
+  if (!self.knows(document) || key.size > kStateKeyBytesMax || value.size > kStateValueBytesMax)
+    return WM_ERROR_ARGUMENT;
+  v1::StageEvent event = self.event_for(document);
+  event.mutable_put()->set_key(string_of(key));
+  event.mutable_put()->set_value(string_of(value));
+  self.note(event);
+  return WM_ERROR_NONE;
+}
+
+int32_t Recorder::remove(const wm_batch* batch, uint32_t document, wm_view key) {
+  Recorder& self = of(batch);
+  if (!self.settling_) return WM_ERROR_PHASE;
+  if (!self.knows(document) || key.size > kStateKeyBytesMax) return WM_ERROR_ARGUMENT;
+  v1::StageEvent event = self.event_for(document);
+  event.set_remove(string_of(key));
+  self.note(event);
+  return WM_ERROR_NONE;
+}
+
+int32_t Recorder::scan(const wm_batch* batch, wm_view prefix, wm_view from, wm_scanned_fn scanned,
+                       void* user) {
+  Recorder& self = of(batch);
+  if (!self.settling_) return WM_ERROR_PHASE;
+  std::string next = string_of(from);
+  for (;;) {
+    v1::StageEvent event;
+    event.mutable_scan()->set_prefix(string_of(prefix));
+    event.mutable_scan()->set_from(next);
+    const v1::StageReply reply = self.ask(event);
+    if (reply.error() != WM_ERROR_NONE) return reply.error();
+    for (const auto& entry : reply.entries())
+      if (scanned(user, view_of(entry.key()), view_of(entry.value())) == 0) return WM_ERROR_NONE;
+    if (!reply.more()) return WM_ERROR_NONE;
+    next = reply.entries(reply.entries_size() - 1).key() + '\0';  // the least key behind it
+  }
+}
+
+void Recorder::log(const wm_host* host, uint32_t level, wm_view message) {
+  v1::StageEvent event;
+  event.mutable_log()->set_level(level);
+  event.mutable_log()->set_message(string_of(message).substr(0, kLogLineBytesMax));
+  static_cast<Recorder*>(host->host_data)->note(event);
+}
+
+void Recorder::count(const wm_host* host, wm_view name, uint64_t add) {
+  v1::StageEvent event;
+  event.mutable_count()->set_name(string_of(name));
+  event.mutable_count()->set_add(add);
+  static_cast<Recorder*>(host->host_data)->note(event);
+}
+
+const void* Recorder::get_extension(const wm_host*, const char*) { return nullptr; }
+
+}  // namespace wiremill

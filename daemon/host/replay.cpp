@@ -1,0 +1,125 @@
+#include "daemon/host/replay.hpp"
+
+#include <vector>
+
+#include "daemon/host/answer_checks.hpp"
+
+namespace wiremill {
+namespace {
+
+constexpr size_t kReplyBytesMax = 1 << 20;  // and one value more
+
+// Gathers values until the message is full.
+struct Values {
+  v1::StageReply& reply;
+  size_t bytes = 0;
+  static void found(void* user, size_t, wm_view value, int32_t is_found) {
+    auto& self = *static_cast<Values*>(user);
+    if (self.bytes > kReplyBytesMax) return;
+    v1::StageReply::Value& to = *self.reply.add_values();
+    to.set_found(is_found != 0);
+    to.set_value(value.data, value.size);
+    self.bytes += value.size + 1;
+  }
+};
+
+struct Entries {
+  v1::StageReply& reply;
+  size_t bytes = 0;
+  static int32_t scanned(void* user, wm_view key, wm_view value) {
+    auto& self = *static_cast<Entries*>(user);
+    if (self.bytes > kReplyBytesMax) {
+      self.reply.set_more(true);
+      return 0;
+    }
+    v1::StageReply::Entry& to = *self.reply.add_entries();
+    to.set_key(key.data, key.size);
+    to.set_value(value.data, value.size);
+    self.bytes += key.size + value.size + 1;
+    return 1;
+  }
+};
+
+}  // namespace
+
+bool Replay::take(const v1::StageEvent& event) {
+  if (event.document() >= documents_.size()) return false;
+  const uint32_t document = documents_[event.document()];
+  const wm_output& output = *batch_.output;
+  MessageViews views;
+  switch (event.what_case()) {
+    case v1::StageEvent::kVerdict:
+      output.verdict(&batch_, document, event.verdict().kind(), view_of(event.verdict().code()),
+                     view_of(event.verdict().message()));
+      return true;
+    case v1::StageEvent::kText:
+      output.set_text(&batch_, document, event.text().field(), view_of(event.text().text()));
+      return true;
+    case v1::StageEvent::kPublishedUs:
+      output.set_published(&batch_, document, event.published_us());
+      return true;
+    case v1::StageEvent::kParagraphs: take_paragraphs(document, event.paragraphs()); return true;
+    case v1::StageEvent::kLanguage: {
+      const wm_language language = views.language(event.language());
+      output.set_language(&batch_, document, &language);
+      return true;
+    }
+    case v1::StageEvent::kEntities: {
+      const std::vector<wm_entity>& entities = views.entities(event.entities().list());
+      output.set_entities(&batch_, document, entities.data(), entities.size());
+      return true;
+    }
+    case v1::StageEvent::kDuplicate: {
+      const wm_duplicate duplicate = view_of(event.duplicate());
+      output.set_duplicate(&batch_, document, &duplicate);
+      return true;
+    }
+    case v1::StageEvent::kSummary: {
+      const wm_summary summary = views.summary(event.summary());
+      output.set_summary(&batch_, document, &summary);
+      return true;
+    }
+    case v1::StageEvent::kExtension:
+      output.set_extension(&batch_, document, view_of(event.extension()));
+      return true;
+    case v1::StageEvent::kCarry:
+      output.carry(&batch_, document, view_of(event.carry()));
+      return true;
+    case v1::StageEvent::kPut:
+      if (batch_.state == nullptr) return false;
+      batch_.state->put(&batch_, document, view_of(event.put().key()),
+                        view_of(event.put().value()));
+      return true;
+    case v1::StageEvent::kRemove:
+      if (batch_.state == nullptr) return false;
+      batch_.state->remove(&batch_, document, view_of(event.remove()));
+      return true;
+    default: return false;
+  }
+}
+
+void Replay::take_paragraphs(uint32_t document, const v1::StageEvent::Paragraphs& paragraphs) {
+  std::vector<wm_paragraph> list;
+  for (const v1::Paragraph& each : paragraphs.list())
+    list.push_back({each.begin(), each.end(), each.body_begin(), each.body_end()});
+  batch_.output->set_paragraphs(&batch_, document, list.data(), list.size());
+}
+
+bool Replay::answer(const v1::StageEvent& asked, v1::StageReply& reply) {
+  if (batch_.state == nullptr) return false;
+  if (asked.has_get()) {
+    std::vector<wm_view> keys;
+    for (const std::string& key : asked.get().keys()) keys.push_back(view_of(key));
+    Values values{reply};
+    reply.set_error(
+        batch_.state->get_many(&batch_, keys.data(), keys.size(), &Values::found, &values));
+    return true;
+  }
+  if (!asked.has_scan()) return false;
+  Entries entries{reply};
+  reply.set_error(batch_.state->scan(&batch_, view_of(asked.scan().prefix()),
+                                     view_of(asked.scan().from()), &Entries::scanned, &entries));
+  return true;
+}
+
+}  // namespace wiremill

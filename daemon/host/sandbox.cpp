@@ -1,0 +1,163 @@
+// See sandbox.hpp. The list is what glibc, the C++ library and the sanitizers need to compute, found by
+// running the built-in stages under it; everything else answers EPERM, and clone3 ENOSYS, so that
+// glibc falls back to clone, whose flags a filter can see.
+#include "daemon/host/sandbox.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <csignal>
+#include <memory>
+
+namespace wiremill {
+namespace {
+
+constexpr rlim_t kFileBytesMax = 64 << 20;
+
+constexpr int kAllowed[] = {SCMP_SYS(access),
+                            SCMP_SYS(arch_prctl),
+                            SCMP_SYS(brk),
+                            SCMP_SYS(clock_getres),
+                            SCMP_SYS(clock_gettime),
+                            SCMP_SYS(clock_nanosleep),
+                            SCMP_SYS(close),
+                            SCMP_SYS(close_range),
+                            SCMP_SYS(dup),
+                            SCMP_SYS(epoll_create1),
+                            SCMP_SYS(epoll_ctl),
+                            SCMP_SYS(epoll_wait),
+                            SCMP_SYS(eventfd2),
+                            SCMP_SYS(exit),
+                            SCMP_SYS(exit_group),
+                            SCMP_SYS(faccessat),
+                            SCMP_SYS(faccessat2),
+                            SCMP_SYS(fadvise64),
+                            SCMP_SYS(fcntl),
+                            SCMP_SYS(fstat),
+                            SCMP_SYS(fstatfs),
+                            SCMP_SYS(futex),
+                            SCMP_SYS(getcpu),
+                            SCMP_SYS(getcwd),
+                            SCMP_SYS(getdents64),
+                            SCMP_SYS(getegid),
+                            SCMP_SYS(geteuid),
+                            SCMP_SYS(getgid),
+                            SCMP_SYS(getpid),
+                            SCMP_SYS(getppid),
+                            SCMP_SYS(getpriority),
+                            SCMP_SYS(getrandom),
+                            SCMP_SYS(getrlimit),
+                            SCMP_SYS(getrusage),
+                            SCMP_SYS(gettid),
+                            SCMP_SYS(gettimeofday),
+                            SCMP_SYS(getuid),
+                            SCMP_SYS(ioctl),
+                            SCMP_SYS(lseek),
+                            SCMP_SYS(lstat),
+                            SCMP_SYS(madvise),
+                            SCMP_SYS(membarrier),
+                            SCMP_SYS(mincore),
+                            SCMP_SYS(mlock),
+                            SCMP_SYS(mmap),
+                            SCMP_SYS(mprotect),
+                            SCMP_SYS(mremap),
+                            SCMP_SYS(msync),
+                            SCMP_SYS(munlock),
+                            SCMP_SYS(munmap),
+                            SCMP_SYS(nanosleep),
+                            SCMP_SYS(newfstatat),
+                            SCMP_SYS(pipe2),
+                            SCMP_SYS(poll),
+                            SCMP_SYS(ppoll),
+                            SCMP_SYS(pread64),
+                            SCMP_SYS(preadv),
+                            SCMP_SYS(pselect6),
+                            SCMP_SYS(read),
+                            SCMP_SYS(readahead),
+                            SCMP_SYS(readlink),
+                            SCMP_SYS(readlinkat),
+                            SCMP_SYS(readv),
+                            SCMP_SYS(restart_syscall),
+                            SCMP_SYS(rseq),
+                            SCMP_SYS(rt_sigaction),
+                            SCMP_SYS(rt_sigpending),
+                            SCMP_SYS(rt_sigprocmask),
+                            SCMP_SYS(rt_sigreturn),
+                            SCMP_SYS(rt_sigsuspend),
+                            SCMP_SYS(rt_sigtimedwait),
+                            SCMP_SYS(sched_getaffinity),
+                            SCMP_SYS(sched_getparam),
+                            SCMP_SYS(sched_getscheduler),
+                            SCMP_SYS(sched_yield),
+                            SCMP_SYS(select),
+                            SCMP_SYS(set_robust_list),
+                            SCMP_SYS(set_tid_address),
+                            SCMP_SYS(sigaltstack),
+                            SCMP_SYS(stat),
+                            SCMP_SYS(statfs),
+                            SCMP_SYS(statx),
+                            SCMP_SYS(sysinfo),
+                            SCMP_SYS(tgkill),
+                            SCMP_SYS(time),
+                            SCMP_SYS(timer_create),
+                            SCMP_SYS(timer_delete),
+                            SCMP_SYS(timer_settime),
+                            SCMP_SYS(times),
+                            SCMP_SYS(uname),
+                            SCMP_SYS(write),
+                            SCMP_SYS(writev)};
+
+struct Release {
+  void operator()(scmp_filter_ctx filter) const { seccomp_release(filter); }
+};
+
+// 0, or the negative errno of the first rule that failed.
+int add_rules(scmp_filter_ctx filter) {
+  int error = 0;
+  const auto add = [&](uint32_t action, int call, std::initializer_list<scmp_arg_cmp> conditions) {
+    if (error == 0)
+      error = seccomp_rule_add_array(filter, action, call, static_cast<unsigned>(conditions.size()),
+                                     conditions.begin());
+  };
+  for (const int call : kAllowed) add(SCMP_ACT_ALLOW, call, {});
+  for (const int call : {SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(execve), SCMP_SYS(execveat)})
+    add(SCMP_ACT_KILL_PROCESS, call, {});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(clone),
+      {SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)});
+  add(SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), {SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)});
+  add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), {});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(open),
+      {SCMP_A1_64(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, O_RDONLY)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(openat),
+      {SCMP_A2_64(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, O_RDONLY)});
+  // One's own limits, read only.
+  add(SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), {SCMP_A2_64(SCMP_CMP_EQ, 0)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {SCMP_A0_64(SCMP_CMP_EQ, PR_SET_NAME)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {SCMP_A0_64(SCMP_CMP_EQ, PR_GET_NAME)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {SCMP_A0_64(SCMP_CMP_EQ, PR_SET_VMA)});
+  return error;
+}
+
+}  // namespace
+
+Status enter_sandbox() {
+  const rlimit no_core = {0, 0}, file = {kFileBytesMax, kFileBytesMax};
+  if (setrlimit(RLIMIT_CORE, &no_core) != 0 || setrlimit(RLIMIT_FSIZE, &file) != 0)
+    return fail_errno(errno, "cannot limit", "the stage's process");
+  std::signal(SIGXFSZ, SIG_IGN);  // NOLINT(bugprone-signal-handler)
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return fail_errno(errno, "cannot take privileges from", "the stage's process");
+  const std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
+  if (filter == nullptr) return fail(ErrorCode::Io, "cannot make the filter of system calls");
+  int error = add_rules(filter.get());
+  if (error == 0) error = seccomp_load(filter.get());
+  if (error != 0)
+    return fail_errno(-error, "cannot filter the system calls of", "the stage's process");
+  return {};
+}
+
+}  // namespace wiremill

@@ -1,0 +1,13 @@
+// What a stage's own process may do of the kernel's: compute, hold memory, make threads, read files.
+#pragma once
+
+#include "daemon/base/error.hpp"
+
+namespace wiremill {
+
+// For the calling process and for good; before it has threads. Writing to files, sockets, other
+// processes and privileges are refused (EPERM); a new process (fork, exec) ends this one (SIGSYS), for
+// nothing sensible follows where it fails. No core dumps, and 64 MiB a written file. Errors: Io.
+Status enter_sandbox();
+
+}  // namespace wiremill

@@ -1,0 +1,136 @@
+// Stages in processes of their own (daemon/host), seen from the line: the same answers as inside the
+// daemon, and nothing that a stage does to itself reaches another document.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "daemon/pipeline/pipeline_test_runs.hpp"
+
+namespace wiremill {
+namespace {
+
+StageConfig hosted_probe() {
+  StageConfig config = probe_stage("probe");
+  config.own_process = true;
+  return config;
+}
+
+std::string outcome(const v1::ResultRecord& record) {
+  const v1::Result result = result_of(record);
+  return v1::Result::Status_Name(result.status()) + " " + result.failure().code();
+}
+
+TEST(Isolation, GivesTheSameBytesInAProcessAsInTheDaemon) {
+  const std::vector<Submitted> documents = mixed_documents(300);
+  const auto inside = run(*build({probe_stage("probe")}), documents, {.threads = 1});
+  for (const uint32_t threads : {1U, 3U}) {
+    const auto hosted = run(*build({hosted_probe()}), documents, {.threads = threads});
+    ASSERT_EQ(hosted.size(), inside.size());
+    for (size_t i = 0; i < inside.size(); ++i)
+      ASSERT_EQ(hosted[i].SerializeAsString(), inside[i].SerializeAsString()) << i;
+  }
+}
+
+TEST(Isolation, ADeathCostsTheGuiltyDocumentAlone) {
+  const struct {
+    const char* body;
+    const char* code;
+    const char* message;  // a part of it
+  } kDeaths[] = {{"die by a wild pointer", "CRASHED", "SIGSEGV"},
+                 {"die by abort", "CRASHED", "SIGABRT"},
+                 {"die by a full stack", "CRASHED", "SIGSEGV"},
+                 {"die by exit", "CRASHED", "exit code 3"},
+                 {"die in a thread", "CRASHED", "SIGABRT"},
+                 {"die by a loop", "DEADLINE", "500 ms"},
+                 {"die by memory", "MEMORY", "limit of 128 MiB"},
+                 {"die by closing", "CRASHED", "SIGABRT"},
+                 {"die by forks", "CRASHED", "SIGSYS"},
+                 {"die with words", "CRASHED", "its last words: the last words"},
+                 {"die in settle", "CRASHED", "SIGABRT"},
+                 {"loop in settle", "DEADLINE", "500 ms"}};
+  std::vector<Submitted> documents;
+  for (const auto& death : kDeaths)
+    for (const char* body : {"plain", death.body, "also plain"}) documents.push_back({"s", body});
+  StageConfig config = hosted_probe();
+  config.deadline_ms = 500;
+  config.memory_bytes_max = 128 << 20;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  const auto records = run(*line, documents, {.threads = 2});
+  for (size_t i = 0; i < std::size(kDeaths); ++i) {
+    const v1::Result dead = result_of(records[3 * i + 1]);
+    EXPECT_EQ(outcome(records[3 * i + 1]), std::string("DEAD ") + kDeaths[i].code)
+        << kDeaths[i].body;
+    EXPECT_NE(dead.failure().message().find(kDeaths[i].message), std::string::npos)
+        << kDeaths[i].body << ": " << dead.failure().message();
+    EXPECT_EQ(dead.failure().stage(), "probe");
+    EXPECT_EQ(dead.failure().attempts(), 1U);
+    EXPECT_EQ(dead.byline().empty(), kDeaths[i].body != std::string("die in settle") &&
+                                         kDeaths[i].body != std::string("loop in settle"));
+    for (const size_t neighbour : {3 * i, 3 * i + 2})
+      EXPECT_EQ(outcome(records[neighbour]), "PROCESSED ")
+          << neighbour << result_of(records[neighbour]).failure().message();
+  }
+  // Each of the others was counted once, however often it was called again.
+  EXPECT_EQ(result_of(records.back()).extensions(0).json(),
+            R"({"count":24,"sources":"s=24 ","carried":true})");
+}
+
+TEST(Isolation, FindsTheGuiltyDocumentOfAStageThatNeverSaysWhereItIs) {
+  StageConfig config = hosted_probe();
+  config.name = "silent";
+  config.plugin = SILENT_PLUGIN;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  const auto records = run(*line, {{"s", "a"}, {"s", "die"}, {"s", "b"}, {"s", "die"}, {"s", "c"}});
+  std::vector<std::string> outcomes;
+  std::transform(records.begin(), records.end(), std::back_inserter(outcomes), outcome);
+  EXPECT_EQ(outcomes, (std::vector<std::string>{"PROCESSED ", "DEAD CRASHED", "PROCESSED ",
+                                                "DEAD CRASHED", "PROCESSED "}));
+  EXPECT_EQ(result_of(records[4]).byline(), "c");
+}
+
+TEST(Isolation, LargeDocumentsAnswersAndStateGoThrough) {
+  const std::string large(10 << 20, 'l');  // its carry is as long
+  const std::vector<Submitted> documents = {{"s", "fill"}, {"s", large}, {"s", "plain"}};
+  const auto inside = run(*build({probe_stage("probe")}), documents, {.threads = 1});
+  const auto hosted = run(*build({hosted_probe()}), documents, {.threads = 1});
+  ASSERT_EQ(hosted.size(), 3U);
+  for (size_t i = 0; i < inside.size(); ++i)
+    EXPECT_TRUE(hosted[i].SerializeAsString() == inside[i].SerializeAsString())
+        << i << ": " << result_of(hosted[i]).failure().message();
+  EXPECT_TRUE(result_of(hosted[1]).extensions(0).json().ends_with("\"carried\":true}"));
+}
+
+TEST(Isolation, ThePluginIsNeverMappedIntoTheDaemon) {
+  StageConfig config = hosted_probe();
+  config.plugin = SILENT_PLUGIN;
+  const auto line = build({config});
+  std::ifstream file("/proc/self/maps");
+  const std::string maps{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(maps.find("silent.so"), std::string::npos);
+  EXPECT_NE(maps.find("libc.so"), std::string::npos);
+}
+
+TEST(Isolation, WhatCannotStartIsAnErrorOfTheConfiguration) {
+  StageConfig refusing = hosted_probe();
+  refusing.options.push_back({"refuse", {.where = "t:1:1", .scalar = "no reason", .list = {}}});
+  StageConfig unknown = hosted_probe();
+  unknown.options.push_back({"no_such", {.where = "t:2:2", .scalar = "1", .list = {}}});
+  StageConfig foreign = hosted_probe();
+  foreign.plugin = FOREIGN_LIBRARY;
+  StageConfig missing = hosted_probe();
+  missing.plugin = "/nowhere/missing.so";
+  const auto line = Line::build({refusing, unknown, foreign, missing}, {}, {});
+  ASSERT_FALSE(line);
+  ASSERT_EQ(line.error().size(), 4U);
+  EXPECT_EQ(line.error()[0].message, "stage 'probe': no reason");
+  EXPECT_NE(line.error()[1].message.find("unknown option 'no_such'"), std::string::npos);
+  EXPECT_NE(line.error()[2].message.find("not a Wiremill plugin"), std::string::npos);
+  EXPECT_NE(line.error()[3].message.find("does not exist"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace wiremill
