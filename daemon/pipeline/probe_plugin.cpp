@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -39,6 +40,11 @@ void die(std::string_view body) {
     for (std::vector<std::string> all;;) all.emplace_back(16 << 20, 'x');
   if (body == "die by closing")
     for (int fd = 0; fd < 1024; ++fd) close(fd);
+  if (body == "die by overrun") {
+    auto* const small = new char[64];
+    std::fill_n(static_cast<volatile char*>(small), 1 << 20, 'x');
+    delete[] small;
+  }
   if (body == "die by forks")
     for (int i = 0; i < 1000; ++i) fork();
   if (body == "die with words") {

@@ -3,6 +3,8 @@ import unittest
 
 from harness import ARTICLES, EndToEndTest, article, document, replay_all, wiremill
 
+STAGES = ("clean", "language", "entities", "duplicates", "summary")
+
 
 def documents():
     """All sample articles, then synthetic ones with copies among them, then the articles again."""
@@ -16,8 +18,9 @@ def documents():
 
 
 class RepeatableTest(EndToEndTest):
-    def outcome(self, threads, batch, in_steps):
-        daemon = self.daemon({"pipeline": {"threads": threads, "batch_documents_max": batch}})
+    def outcome(self, threads, batch, in_steps, isolation="thread"):
+        daemon = self.daemon({"pipeline": {"threads": threads, "batch_documents_max": batch},
+                              "stages": [{"name": name, "isolation": isolation} for name in STAGES]})
         pushed = documents()
         if in_steps:  # other batches: each bare message is on disk before the next one
             client = self.intake(daemon)
@@ -35,8 +38,8 @@ class RepeatableTest(EndToEndTest):
 
     def test_two_fresh_daemons(self):
         first_raw, first_lines = self.outcome(threads=2, batch=32, in_steps=False)
-        for threads, batch, in_steps in ((2, 32, False), (8, 5, True)):
-            raw, lines = self.outcome(threads, batch, in_steps)
+        for variant in ((2, 32, False), (8, 5, True), (2, 32, False, "process")):
+            raw, lines = self.outcome(*variant)
             for one, other in zip(first_lines, lines):
                 self.assertEqual(one, other)
             self.assertTrue(raw == first_raw, "the Results' bytes differ")

@@ -18,11 +18,13 @@ import clock_jumps
 import disk_full
 import fail_points
 import kill_load
+import poison
 import slow_subscriber
 import storage
 
 TESTS = {"kill": kill_load, "fail_points": fail_points, "storage": storage, "disk_full": disk_full,
-         "slow_subscriber": slow_subscriber, "clock_jumps": clock_jumps, "churn": churn}
+         "slow_subscriber": slow_subscriber, "clock_jumps": clock_jumps, "churn": churn,
+         "poison": poison}
 
 
 def main():
