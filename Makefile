@@ -49,6 +49,7 @@ fuzz: packages ## Fuzz each parser for an hour (FUZZ_SECONDS=3600); SHORT=1: 20 
 
 bench: build ## Measure throughput beside raw ZeroMQ, recovery, stages; SHORT=1 only tries it
 	@$(BIN)/throughput $(if $(SHORT),--short) --articles tests/data/articles
+	@$(BIN)/isolation $(if $(SHORT),--short) --articles tests/data/articles
 	@$(BIN)/recovery $(if $(SHORT),--short)
 	@$(BIN)/stages $(if $(SHORT),--short) --articles tests/data/articles --data $(DATA)/clean
 

@@ -28,7 +28,7 @@
 
 #include "bench/documents.hpp"
 #include "bench/exchange.hpp"
-#include "bench/results.hpp"
+#include "bench/measurement.hpp"
 #include "bench/server_process.hpp"
 #include "bench/stage_times.hpp"
 #include "daemon/log/file.hpp"
@@ -36,33 +36,12 @@
 namespace wiremill {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Documents = std::span<const std::string>;
 
 struct Options {
   std::string articles, folder, raw_server;
   size_t rounds = 5, documents = 40'960, default_documents = 2'048;
 };
-
-// One server in one round.
-struct Figures {
-  double acknowledged = 0, processed = 0, replayed = 0;  // documents a second
-  double client_us = 0, server_us = 0;                   // processor time of a document
-  CpuSeconds threads;                                    // of the whole run
-};
-
-double seconds_since(Clock::time_point began) {
-  return std::chrono::duration<double>(Clock::now() - began).count();
-}
-
-double quantile(std::vector<double> values, double share) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1) + 0.5)];
-}
-
-void progress(const std::string& what) {
-  if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r\x1b[K%s", what.c_str());
-}
 
 Figures measure_raw(const Options& options, const std::string& folder, Documents documents) {
   const std::string endpoint = free_endpoint();
@@ -77,62 +56,6 @@ Figures measure_raw(const Options& options, const std::string& folder, Documents
   figures.client_us = (own_cpu_seconds() - own) / count * 1e6;
   figures.server_us = server.cpu_seconds() / count * 1e6;
   return figures;
-}
-
-Figures measure_daemon(const std::string& folder, const std::string& stages, Documents documents) {
-  const std::string intake = free_endpoint(), feed = free_endpoint(), replay = free_endpoint();
-  const std::string config = folder + "/wiremill.yaml", state = folder + "/state";
-  std::ofstream(config) << fmt::format(
-      "intake: {{endpoint: \"{}\"}}\nfirehose: {{endpoint: \"\"}}\nfeed: {{endpoint: \"{}\"}}\n"
-      "replay: {{endpoint: \"{}\"}}\nadmin: {{endpoint: \"\"}}\ndrain_timeout: 60s\n"
-      "storage: {{free_bytes_min: 16MiB}}\n{}",
-      intake, feed, replay, stages);
-  ServerProcess server({program("wiremilld"), "--config", config, "--state", state},
-                       folder + "/wiremilld.log");
-  const double own = own_cpu_seconds();
-  const auto began = Clock::now();
-  const double pushed = push_documents(intake, documents);
-  const double greeted = seconds_since(began) - pushed;  // start of the daemon
-  const double client_seconds = own_cpu_seconds() - own;
-  const auto count = static_cast<double>(documents.size());
-  read_results(replay, documents.size(), documents.size());
-  Figures figures;
-  figures.acknowledged = count / pushed;
-  figures.processed = count / (seconds_since(began) - greeted);
-  figures.client_us = client_seconds / count * 1e6;
-  figures.server_us = server.cpu_seconds() / count * 1e6;
-  const auto replay_began = Clock::now();
-  if (read_results(replay, 1, documents.size()) != documents.size())
-    throw std::runtime_error("not every document has its one result");
-  figures.replayed = count / seconds_since(replay_began);
-  figures.threads = server.thread_cpu_seconds();
-  if (const int code = server.stop(); code != 0)
-    throw std::runtime_error(fmt::format("wiremilld ended with exit code {}", code));
-  std::filesystem::remove_all(state);
-  return figures;
-}
-
-std::vector<double> column(const std::vector<Figures>& rounds, double Figures::*figure) {
-  std::vector<double> values;
-  for (const Figures& round : rounds) values.push_back(round.*figure);
-  return values;
-}
-
-std::vector<double> ratios(const std::vector<Figures>& of, const std::vector<Figures>& to,
-                           double Figures::*figure) {
-  std::vector<double> values;
-  for (size_t i = 0; i < of.size(); ++i) values.push_back(of[i].*figure / (to[i].*figure));
-  return values;
-}
-
-void print_speed(const char* what, const std::vector<double>& values) {
-  fmt::print("| {} | {:.0f} | {:.0f} to {:.0f} |\n", what, quantile(values, 0.5),
-             quantile(values, 0), quantile(values, 1));
-}
-
-void print_ratio(const char* what, const std::vector<double>& values) {
-  fmt::print("| {} | **{:.3f}** | {:.3f} to {:.3f} |\n", what, quantile(values, 0.5),
-             quantile(values, 0), quantile(values, 1));
 }
 
 // Milliseconds, median, of an fdatasync after 4 KB written over zeros that are on the disk.
@@ -150,7 +73,7 @@ double sync_ms(const std::string& folder) {
   std::vector<double> spent_ms;
   for (int i = 0; i < kSyncs; ++i) {
     check((*file)->write_at(i * kBlockBytes, block));
-    const auto began = Clock::now();
+    const auto began = BenchClock::now();
     check((*file)->sync());
     spent_ms.push_back(seconds_since(began) * 1e3);
   }
