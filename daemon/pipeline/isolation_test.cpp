@@ -11,6 +11,13 @@
 namespace wiremill {
 namespace {
 
+// A sanitizer ends a process with words and an exit code of its own.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 StageConfig hosted_probe() {
   StageConfig config = probe_stage("probe");
   config.own_process = true;
@@ -63,7 +70,8 @@ TEST(Isolation, ADeathCostsTheGuiltyDocumentAlone) {
     const v1::Result dead = result_of(records[3 * i + 1]);
     EXPECT_EQ(outcome(records[3 * i + 1]), std::string("DEAD ") + kDeaths[i].code)
         << kDeaths[i].body;
-    EXPECT_NE(dead.failure().message().find(kDeaths[i].message), std::string::npos)
+    EXPECT_TRUE(kSanitized ||
+                dead.failure().message().find(kDeaths[i].message) != std::string::npos)
         << kDeaths[i].body << ": " << dead.failure().message();
     EXPECT_EQ(dead.failure().stage(), "probe");
     EXPECT_EQ(dead.failure().attempts(), 1U);
