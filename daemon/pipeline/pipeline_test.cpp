@@ -305,7 +305,7 @@ TEST(Pipeline, OnErrorSkipLetsTheDocumentGoOnWithoutTheStage) {
             R"({"count":2,"sources":"s=2 ","carried":true})");
   EXPECT_EQ((*only)->stages()[0].skipped_errors->count(), 4U);
   // One line a minute, however many there are.
-  EXPECT_EQ(logged, std::vector<std::string>{"probe 2 skipped for document 2 (document-2): "
+  EXPECT_EQ(logged, std::vector<std::string>{"probe 2 skipped for document 2: "
                                              "UNREADABLE: the body says so; 1 since the start"});
 }
 

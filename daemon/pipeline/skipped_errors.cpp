@@ -12,8 +12,7 @@ constexpr std::chrono::minutes kQuiet{1};
 SkippedErrors::SkippedErrors(std::string stage, StageLog log)
     : stage_(std::move(stage)), log_(std::move(log)) {}
 
-void SkippedErrors::note(uint64_t sequence, std::string_view id, std::string_view code,
-                         std::string_view message) {
+void SkippedErrors::note(uint64_t sequence, std::string_view code, std::string_view message) {
   uint64_t count;
   {
     const auto now = std::chrono::steady_clock::now();
@@ -23,7 +22,7 @@ void SkippedErrors::note(uint64_t sequence, std::string_view id, std::string_vie
     logged_at_ = now;
   }
   log_(stage_, WM_LOG_WARNING,
-       fmt::format("skipped for document {} ({}): {}{}{}; {} since the start", sequence, id, code,
+       fmt::format("skipped for document {}: {}{}{}; {} since the start", sequence, code,
                    message.empty() ? "" : ": ", message, count));
 }
 

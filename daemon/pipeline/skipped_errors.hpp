@@ -18,8 +18,7 @@ class SkippedErrors {
   SkippedErrors(std::string stage, StageLog log);
 
   // A document goes on without the stage, which said this of it.
-  void note(uint64_t sequence, std::string_view id, std::string_view code,
-            std::string_view message);
+  void note(uint64_t sequence, std::string_view code, std::string_view message);
   uint64_t count() const;
 
  private:

@@ -484,7 +484,7 @@ void leave(Flight& flight, const LineStage& stage, const Answer& answer, uint32_
   if (code.empty())
     code = dropped ? "DROPPED" : answer.verdict == WM_BAD_DOCUMENT ? "BAD_DOCUMENT" : "FAILED";
   if (!dropped && stage.skipped_errors != nullptr) {
-    stage.skipped_errors->note(flight.sequence(), flight.result.id(), code, answer.message);
+    stage.skipped_errors->note(flight.sequence(), code, answer.message);
     flight.left_out = true;
     return;
   }
