@@ -181,6 +181,11 @@ void add_line(Families& out, const Rooms& rooms, const DaemonReport& report) {
   for (const LineStage& stage : rooms.line.stages())
     for (const auto& [name, count] : stage.stage->counters())
       out.is(count, {{"stage", stage.stage->name()}, {"event", name}});
+  out.counter("wiremill_stage_errors_skipped_total",
+              "Documents that went on without a stage that could not take them, since the start.");
+  for (const LineStage& stage : rooms.line.stages())
+    if (stage.skipped_errors != nullptr)
+      out.is(stage.skipped_errors->count(), {{"stage", stage.stage->name()}});
   out.gauge("wiremill_state_checkpoint_sequence", "The state on disk is that behind this result.")
       .is(report.checkpointed);
   out.gauge("wiremill_state_overlay_changes", "Changes of state that wait for their result's sync.")

@@ -161,7 +161,15 @@ StageConfig read_stage(Reading& reading, const YamlNode& node, size_t index) {
       section.wrong(*section.find("plugin"), "plugin",
                     "must be a plugin's name, or a path with a slash such as ./my_stage.so");
   }
+  if (const std::string* when = section.scalar("when")) {
+    stage.when = *when;
+    stage.when_where = reading.where(section.place("when"));
+    if (when->empty()) section.wrong(section.place("when"), "when", "has no value");
+  }
   section.integer("attempts_max", stage.attempts_max, 1, 100);
+  std::string on_error = "dead_letter";
+  section.choice("on_error", on_error, {"dead_letter", "skip"});
+  if (on_error == "skip") stage.on_error = StageConfig::OnError::Skip;
   read_isolation(section, stage);
   if (const YamlNode* options = section.find("options")) {
     if (options->kind != YamlNode::Kind::Map && options->kind != YamlNode::Kind::Null)

@@ -36,10 +36,19 @@ struct OptionNode {
 };
 
 struct StageConfig {
+  // What becomes of a document that the stage cannot take.
+  enum class OnError {
+    DeadLetter,
+    Skip,  // it goes on as if the stage had not seen it
+  };
+
   std::string where;
   std::string name;
   std::string plugin;  // a name, looked up in the plugin folders, or a path (with a slash)
+  std::string when{};  // a condition, parsed where the line is built; empty: every document
+  std::string when_where{};
   uint32_t attempts_max = 3;
+  OnError on_error = OnError::DeadLetter;
   bool own_process = false;      // isolation: process
   int64_t deadline_ms = 10'000;  // this and the next: of a stage in its own process
   int64_t memory_bytes_max = 1LL << 30;

@@ -242,6 +242,48 @@ stages:
   EXPECT_EQ(stage.options[2].second.where, "/etc/wiremill/w.yaml:18:61");
 }
 
+// A condition stays as it is written: the line knows what it means.
+TEST(Config, AStageMayHaveAConditionAndPassOverErrors) {
+  const Config config = parsed(R"(stages:
+  - name: plain
+    when: language == "en" and source != "test"
+    on_error: skip
+  - {name: quoted, when: 'title contains " #1: "', on_error: dead_letter}
+  - name: folded
+    when: >-
+      language == "en"
+      or source == "test"
+  - name: constant
+    when: true
+)");
+  ASSERT_EQ(config.stages.size(), 4U);
+  EXPECT_EQ(config.stages[0].when, R"(language == "en" and source != "test")");
+  EXPECT_EQ(config.stages[0].when_where, "t.yaml:3:11");
+  EXPECT_EQ(config.stages[0].on_error, StageConfig::OnError::Skip);
+  EXPECT_EQ(config.stages[1].when, R"(title contains " #1: ")");
+  EXPECT_EQ(config.stages[1].on_error, StageConfig::OnError::DeadLetter);
+  EXPECT_EQ(config.stages[2].when, R"(language == "en" or source == "test")");
+  EXPECT_EQ(config.stages[3].when, "true");
+  EXPECT_EQ(config.stages[3].on_error, StageConfig::OnError::DeadLetter);
+
+  EXPECT_EQ(errors_of(R"(stages:
+  - name: a
+    when:
+    on_error: skipp
+  - name: b
+    when: ""
+    on_error: [skip]
+  - name: c
+    when: [language == "en"]
+)"),
+            R"(t.yaml:3:5: stages[0].when: has no value
+t.yaml:4:15: stages[0].on_error: unknown value 'skipp'; did you mean 'skip'?
+t.yaml:6:11: stages[1].when: has no value
+t.yaml:7:15: stages[1].on_error: must be a single value
+t.yaml:9:11: stages[2].when: must be a single value
+)");
+}
+
 TEST(Config, NoStagesIsALineThatHandsOn) { EXPECT_TRUE(parsed("stages: []").stages.empty()); }
 
 TEST(Config, ALaterDefaultThatCollidesIsShownWhereTheFileCausesIt) {

@@ -41,12 +41,11 @@ void segment(Flight& flight, text::Segmenter& segmenter) {
 Status run_stage(const LineStage& stage, Step::Kind kind, Batch& batch, StateStore& state) {
   if (kind == Step::Kind::Settle) return call_settle(stage, batch.flights, state);
   call_process(stage, batch.flights);
-  for (Flight& flight : batch.flights)
-    if (flight.in_line()) flight.provided |= stage.provided;
   return {};
 }
 
 void repair_text(Flight& flight) {
+  if ((flight.provided & kText) != 0) return;
   flight.result.set_text(text::repair(flight.document.body()));
   flight.provided |= kText;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,12 @@ struct FlightChange {
   std::string value;
 };
 
+// What a flight was before a stage's process, kept where its settle may yet be undone.
+struct FlightBefore {
+  v1::Result result;
+  Annotations provided = 0;
+};
+
 struct Flight {
   std::string record;  // of the intake log, as it stood there; empty where it was damaged
   v1::Document document;
@@ -28,7 +35,10 @@ struct Flight {
   v1::Result result;            // status UNSPECIFIED while it is in the line
   Annotations provided = 0;     // by the stages that it has passed
   text::Segmentation segmentation;
-  std::string carry;  // of the stage that is between process and settle
+  // Of the stage that is between process and settle.
+  std::string carry;
+  bool left_out = false;  // by its condition, or by its error: settle is not for it either
+  std::unique_ptr<FlightBefore> before;
   std::vector<FlightChange> changes;
 
   uint64_t sequence() const { return result.sequence(); }

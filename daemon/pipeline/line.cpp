@@ -41,6 +41,44 @@ Annotations with_origins(Annotations wanted) {
   return (wanted & kSegments) != 0 ? wanted | kText | kLanguage : wanted;
 }
 
+// What a stage with a condition or with on_error: skip provides, not every document has.
+bool is_for_every_document(const LineStage& stage) {
+  return !stage.when && stage.skipped_errors == nullptr;
+}
+
+Annotations reads_of(const LineStage& stage) {
+  Annotations read = stage.wanted;
+  if (stage.when)
+    for (const StageCondition::Read& each : stage.when->reads()) read |= each.needed;
+  return read;
+}
+
+ConfigError condition_error(const StageConfig& config, size_t character, std::string_view message) {
+  return {config.when_where,
+          fmt::format("stage '{}': when, character {}: {}", config.name, character, message)};
+}
+
+// Each field of a condition must be known where its stage stands.
+void check_condition(const std::vector<LineStage>& stages, size_t index, Annotations before,
+                     const StageConfig& config, ConfigErrors& errors) {
+  if (!stages[index].when) return;
+  for (const StageCondition::Read& read : stages[index].when->reads()) {
+    const auto later = std::find_if(
+        stages.begin() + static_cast<ptrdiff_t>(index) + 1, stages.end(),
+        [&](const LineStage& each) { return (each.provided & with_origins(read.needed)) != 0; });
+    std::string message;
+    if (later != stages.end())
+      message = fmt::format("'{}' is known only behind stage '{}', which stands later", read.field,
+                            later->stage->name());
+    else if ((read.needed & ~before) != 0)
+      message = fmt::format(
+          "'{}' is known only behind a stage that provides it, and none stands "
+          "before this one",
+          read.field);
+    if (!message.empty()) errors.push_back(condition_error(config, read.character, message));
+  }
+}
+
 void check_order(const std::vector<LineStage>& stages,
                  const std::vector<const StageConfig*>& configs, ConfigErrors& errors) {
   Annotations before = kGivenByHost;
@@ -65,6 +103,7 @@ void check_order(const std::vector<LineStage>& stages,
           {configs[i]->where,
            fmt::format("stage '{}' requires {}, which no stage of the line provides",
                        stages[i].stage->name(), spelled(descriptor.required, missing))});
+    check_condition(stages, i, before, *configs[i], errors);
     before |= stages[i].provided;
   }
 }
@@ -148,13 +187,23 @@ tl::expected<std::unique_ptr<Line>, std::vector<ConfigError>> Line::build(
     const size_t errors_before = errors.size();
     LineStage entry;
     entry.attempts_max = config.attempts_max;
+    if (config.on_error == StageConfig::OnError::Skip)
+      entry.skipped_errors = std::make_shared<SkippedErrors>(config.name, log);
+    if (!config.when.empty()) {
+      if (auto condition = StageCondition::parse(config.when))
+        entry.when = std::move(*condition);
+      else
+        errors.push_back(
+            condition_error(config, condition.error().character, condition.error().message));
+    }
+    const size_t errors_of_condition = errors.size();
     auto stage = maker.make(config, entry, errors);
-    if (!stage && errors.size() == errors_before)
+    if (!stage && errors.size() == errors_of_condition)
       errors.push_back({config.where, stage.error().message});
     if (errors.size() != errors_before) continue;
     entry.stage = stage->get();
     line->owned_.push_back(std::move(*stage));
-    line->stages_.push_back(entry);
+    line->stages_.push_back(std::move(entry));
     configs.push_back(&config);
   }
   // The order of an incomplete line says nothing.
@@ -165,24 +214,31 @@ tl::expected<std::unique_ptr<Line>, std::vector<ConfigError>> Line::build(
 }
 
 void Line::plan() {
-  Annotations read = 0, provided = 0;
-  bool segmented = false;
+  bool with_text = false, segmented = false;  // every document
+  const auto give_text = [&] {
+    if (!with_text) steps_.push_back({Step::Kind::RepairText});
+    with_text = true;
+  };
+  const auto segment = [&] {
+    if (!segmented) steps_.push_back({Step::Kind::Segment});
+    segmented = true;
+  };
+  Annotations in_results = 0;
   for (size_t i = 0; i < stages_.size(); ++i) {
     const LineStage& stage = stages_[i];
-    const Annotations wanted = with_origins(stage.wanted);
-    if ((wanted & ~read & kText) != 0 && (provided & kText) == 0)
-      steps_.push_back({Step::Kind::RepairText});
-    if ((stage.wanted & kSegments) != 0 && !segmented) {
-      steps_.push_back({Step::Kind::Segment});
-      segmented = true;
-    }
-    read |= wanted;
+    const Annotations read = reads_of(stage);
+    if ((with_origins(read) & kText) != 0) give_text();
+    if ((read & kSegments) != 0) segment();
     steps_.push_back({Step::Kind::Process, i});
     if (stage.stage->settles()) steps_.push_back({Step::Kind::Settle, i});
-    provided |= stage.provided;
+    if ((stage.provided & kText) != 0 && is_for_every_document(stage)) with_text = true;
+    in_results |= with_origins(read) | stage.provided;
   }
   // Whoever gets the text gets its sentences too.
-  if (((read | provided) & kText) != 0 && !segmented) steps_.push_back({Step::Kind::Segment});
+  if ((in_results & kText) != 0) {
+    give_text();
+    segment();
+  }
 }
 
 std::vector<std::string> Line::spaces() const {

@@ -15,7 +15,8 @@ namespace wiremill {
 // A step of a batch. Steps between two ordered ones run in parallel with those of other batches.
 struct Step {
   enum class Kind {
-    RepairText,  // text from the body, where a stage reads text before one provides it
+    RepairText,  // text from the body for documents that have none: where a stage or a condition
+                 // reads text, and at the end where it is in the results
     Segment,     // sentences and tokens
     Process,
     Settle,  // ordered

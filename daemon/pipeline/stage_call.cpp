@@ -396,11 +396,34 @@ std::vector<Flight*> still_in_line(std::span<Flight> flights) {
   return list;
 }
 
+// Those that are in the line and that the stage does not leave out.
+std::vector<Flight*> not_left_out(std::span<Flight> flights) {
+  std::vector<Flight*> list = still_in_line(flights);
+  std::erase_if(list, [](const Flight* flight) { return flight->left_out; });
+  return list;
+}
+
+// Before process: whom the stage's condition leaves out, and what an error in settle goes back to.
+void prepare(const LineStage& stage, std::span<Flight> flights) {
+  for (Flight* flight : still_in_line(flights)) {
+    flight->left_out = stage.when && !stage.when->holds(*flight);
+    if (!flight->left_out && stage.skipped_errors != nullptr && stage.stage->settles())
+      flight->before =
+          std::make_unique<FlightBefore>(FlightBefore{flight->result, flight->provided});
+  }
+}
+
+// Ends the flight, or lets it go on without the stage.
 void leave(Flight& flight, const LineStage& stage, const Answer& answer, uint32_t attempts) {
   const bool dropped = answer.verdict == WM_DROP;
   std::string_view code = answer.code;
   if (code.empty())
     code = dropped ? "DROPPED" : answer.verdict == WM_BAD_DOCUMENT ? "BAD_DOCUMENT" : "FAILED";
+  if (!dropped && stage.skipped_errors != nullptr) {
+    stage.skipped_errors->note(flight.sequence(), code, answer.message);
+    flight.left_out = true;
+    return;
+  }
   flight.leave(dropped ? v1::Result::DROPPED : v1::Result::DEAD, stage.stage->name(), code,
                answer.message, attempts);
 }
@@ -421,14 +444,16 @@ void finish_settle(const LineStage& stage, Call& call, size_t index, Flight& fli
   if (answer.verdict <= WM_DROP) call.keep_changes(index);
   if (answer.verdict == WM_OK) call.apply(index);
   if (answer.verdict > WM_SKIP) leave(flight, stage, answer, 1);
+  if (flight.left_out) {
+    flight.before->result.mutable_timings()->Swap(flight.result.mutable_timings());
+    flight.result.Swap(&flight.before->result);
+    flight.provided = flight.before->provided;
+  }
+  flight.before.reset();
   flight.carry.clear();
 }
 
-}  // namespace
-
-void call_process(const LineStage& stage, std::span<Flight> flights) {
-  const std::vector<Flight*> list = still_in_line(flights);
-  if (list.empty()) return;
+void process(const LineStage& stage, const std::vector<Flight*>& list) {
   Call batch(stage, list, nullptr);
   batch.run();
   for (size_t i = 0; i < list.size(); ++i) {
@@ -441,8 +466,21 @@ void call_process(const LineStage& stage, std::span<Flight> flights) {
   }
 }
 
+}  // namespace
+
+void call_process(const LineStage& stage, std::span<Flight> flights) {
+  prepare(stage, flights);
+  if (const std::vector<Flight*> list = not_left_out(flights); !list.empty()) process(stage, list);
+  for (Flight& flight : flights) {
+    if (flight.in_line() && !flight.left_out)
+      flight.provided |= stage.provided;
+    else
+      flight.before.reset();
+  }
+}
+
 Status call_settle(const LineStage& stage, std::span<Flight> flights, StateStore& state) {
-  const std::vector<Flight*> list = still_in_line(flights);
+  const std::vector<Flight*> list = not_left_out(flights);
   if (list.empty()) return {};
   Call batch(stage, list, &state);
   const bool answered = batch.run();
