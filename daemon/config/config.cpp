@@ -134,7 +134,15 @@ void read_isolation(Section& section, StageConfig& stage) {
   stage.own_process = isolation == "process";
   section.duration("deadline", stage.deadline_ms, 1, kDay);
   section.bytes("memory_bytes_max", stage.memory_bytes_max, 1 << 20, 1LL << 40);
-  for (const char* key : {"deadline", "memory_bytes_max"})
+  section.integer("crashes_max", stage.crashes_max, 1, 1'000'000);
+  section.duration("crash_window", stage.crash_window_ms, kSecond, kDay);
+  std::string on_broken = "stop";
+  section.choice("on_broken", on_broken, {"stop", "skip", "dead_letter"});
+  stage.on_broken = on_broken == "stop"   ? StageConfig::OnBroken::Stop
+                    : on_broken == "skip" ? StageConfig::OnBroken::Skip
+                                          : StageConfig::OnBroken::DeadLetter;
+  for (const char* key :
+       {"deadline", "memory_bytes_max", "crashes_max", "crash_window", "on_broken"})
     if (const YamlNode* node = section.find(key); node != nullptr && !stage.own_process)
       section.wrong(*node, key, "needs isolation: process");
 }

@@ -49,9 +49,12 @@ struct StageConfig {
   std::string when_where{};
   uint32_t attempts_max = 3;
   OnError on_error = OnError::DeadLetter;
-  bool own_process = false;      // isolation: process
-  int64_t deadline_ms = 10'000;  // this and the next: of a stage in its own process
+  bool own_process = false;  // isolation: process; what follows is for such a stage
+  int64_t deadline_ms = 10'000;
   int64_t memory_bytes_max = 1LL << 30;
+  uint32_t crashes_max = 1000;  // within the window, and the stage is broken
+  int64_t crash_window_ms = 600'000;
+  enum class OnBroken { Stop, Skip, DeadLetter } on_broken = OnBroken::Stop;
   std::vector<std::pair<std::string, OptionNode>> options;  // in the file's order
   friend bool operator==(const StageConfig&, const StageConfig&) = default;
 };

@@ -242,6 +242,33 @@ stages:
   EXPECT_EQ(stage.options[2].second.where, "/etc/wiremill/w.yaml:18:61");
 }
 
+TEST(Config, AStageMayHaveAProcessOfItsOwnWithLimits) {
+  const Config config = parsed(R"(stages:
+  - name: inside
+  - name: outside
+    isolation: process
+    deadline: 250ms
+    memory_bytes_max: 64MiB
+    crashes_max: 5
+    crash_window: 1m
+    on_broken: dead_letter
+)");
+  ASSERT_EQ(config.stages.size(), 2U);
+  EXPECT_FALSE(config.stages[0].own_process);
+  const StageConfig& outside = config.stages[1];
+  EXPECT_TRUE(outside.own_process);
+  EXPECT_EQ(outside.deadline_ms, 250);
+  EXPECT_EQ(outside.memory_bytes_max, 64 << 20);
+  EXPECT_EQ(outside.crashes_max, 5U);
+  EXPECT_EQ(outside.crash_window_ms, 60'000);
+  EXPECT_EQ(outside.on_broken, StageConfig::OnBroken::DeadLetter);
+
+  EXPECT_EQ(errors_of("stages:\n  - {name: a, deadline: 1s}\n"),
+            "t.yaml:2:24: stages[0].deadline: needs isolation: process\n");
+  EXPECT_EQ(errors_of("stages:\n  - {name: a, isolation: fork}\n"),
+            "t.yaml:2:25: stages[0].isolation: must be thread or process, not 'fork'\n");
+}
+
 // A condition stays as it is written: the line knows what it means.
 TEST(Config, AStageMayHaveAConditionAndPassOverErrors) {
   const Config config = parsed(R"(stages:

@@ -9,7 +9,8 @@
 #include <google/protobuf/io/coded_stream.h>
 
 #include <algorithm>
-#include <cstring>
+#include <chrono>
+#include <deque>
 #include <filesystem>
 #include <numeric>
 #include <optional>
@@ -154,7 +155,7 @@ class EventStream {
 // Watches the time and the memory of one call.
 class Watch {
  public:
-  Watch(Child& child, const HostLimits& limits, size_t documents)
+  Watch(Child& child, const StageConfig& limits, size_t documents)
       : child_(child), limits_(limits), documents_(documents), began_ns_(monotonic_ns()) {}
 
   // Until the child hands something over; what killed it otherwise.
@@ -216,7 +217,7 @@ class Watch {
   }
 
   Child& child_;
-  const HostLimits& limits_;
+  const StageConfig& limits_;
   const size_t documents_;
   const int64_t began_ns_;
   uint32_t document_ = kNoDocument;
@@ -225,9 +226,9 @@ class Watch {
 
 class ProcessStage final : public HostedStage {
  public:
-  ProcessStage(std::string name, const std::string& program, const std::string& plugin_file,
-               const HostLimits& limits, StageLog log)
-      : HostedStage(std::move(name), std::move(log)),
+  ProcessStage(const StageConfig& limits, const std::string& program,
+               const std::string& plugin_file, StageLog log)
+      : HostedStage(limits.name, std::move(log)),
         program_(program),
         plugin_file_(plugin_file),
         limits_(limits),
@@ -326,6 +327,7 @@ class ProcessStage final : public HostedStage {
     std::iota(waiting.begin(), waiting.end(), 0U);
     bool one_by_one = false;
     while (!waiting.empty()) {
+      if (is_broken()) return give_up(batch, waiting);
       auto child = take();
       if (!child) {
         for (const uint32_t document : waiting)
@@ -341,7 +343,7 @@ class ProcessStage final : public HostedStage {
         waiting.erase(waiting.begin(), waiting.begin() + static_cast<ptrdiff_t>(part.size()));
         continue;
       }
-      pool_.note_death();
+      note_death();
       // What was said is forgotten with the first verdict; the second begins anew.
       for (const uint32_t document : part) {
         say(batch, document, WM_FAILED, "", "");
@@ -356,6 +358,43 @@ class ProcessStage final : public HostedStage {
       say(batch, guilty, WM_BAD_DOCUMENT, death.code, death.message);
       waiting.erase(waiting.begin() + *death.document);
     }
+    return 0;
+  }
+
+  bool is_broken() const {
+    const MutexLock lock(mutex_);
+    return broken_;
+  }
+
+  void note_death() const {
+    pool_.note_death();
+    const auto now = std::chrono::steady_clock::now();
+    {
+      const MutexLock lock(mutex_);
+      deaths_.push_back(now);
+      while (deaths_.front() < now - std::chrono::milliseconds(limits_.crash_window_ms))
+        deaths_.pop_front();
+      if (deaths_.size() < limits_.crashes_max || broken_) return;
+      broken_ = true;
+    }
+    Stage::log(
+        WM_LOG_ERROR,
+        fmt::format("broken: its process ended {} times within {} s; until the daemon is "
+                    "started again {}",
+                    limits_.crashes_max, limits_.crash_window_ms / 1000,
+                    limits_.on_broken == StageConfig::OnBroken::Stop ? "the line stands still"
+                    : limits_.on_broken == StageConfig::OnBroken::Skip
+                        ? "documents go on without it"
+                        : "documents are dead letters"));
+  }
+
+  // What a broken stage says of documents.
+  int32_t give_up(const wm_batch& batch, std::span<const uint32_t> documents) const {
+    if (limits_.on_broken == StageConfig::OnBroken::Stop) return kStageBroken;
+    const bool skips = limits_.on_broken == StageConfig::OnBroken::Skip;
+    for (const uint32_t document : documents)
+      say(batch, document, skips ? WM_SKIP : WM_BAD_DOCUMENT, skips ? "" : "BROKEN",
+          skips ? "" : "the stage's process ended too often");
     return 0;
   }
 
@@ -417,22 +456,24 @@ class ProcessStage final : public HostedStage {
   }
 
   const std::string program_, plugin_file_;
-  const HostLimits limits_;
+  const StageConfig limits_;
   std::unique_ptr<DescriptorCopy> descriptor_;
   std::unique_ptr<Child> first_;  // between load and start
   mutable Mutex mutex_;
   std::string start_ WM_GUARDED_BY(mutex_);
+  mutable std::deque<std::chrono::steady_clock::time_point> deaths_ WM_GUARDED_BY(mutex_);
+  mutable bool broken_ WM_GUARDED_BY(mutex_) = false;
   mutable std::unique_ptr<Child> settler_;  // one settle at a time
   mutable ChildPool pool_;                  // the last member: its thread uses the others
 };
 
 }  // namespace
 
-Result<std::unique_ptr<HostedStage>> HostedStage::load(std::string name, const std::string& program,
+Result<std::unique_ptr<HostedStage>> HostedStage::load(const StageConfig& config,
+                                                       const std::string& program,
                                                        const std::string& plugin_file,
-                                                       const HostLimits& limits, StageLog log) {
-  auto stage =
-      std::make_unique<ProcessStage>(std::move(name), program, plugin_file, limits, std::move(log));
+                                                       StageLog log) {
+  auto stage = std::make_unique<ProcessStage>(config, program, plugin_file, std::move(log));
   WM_TRY(stage->load());
   return stage;
 }

@@ -9,29 +9,25 @@
 // Which document is to blame the child says before it begins one (wm_output.begin). Where it does not,
 // the documents of the call are tried one by one. The guilty one's verdict is WM_BAD_DOCUMENT with
 // CRASHED, DEADLINE or MEMORY; what the call said of the others is forgotten, and they are called
-// again in a new child.
+// again in a new child. A stage whose children end too often is broken for the life of this object.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 
+#include "daemon/config/config.hpp"
 #include "daemon/plugin/plugin.hpp"
 
 namespace wiremill {
 
-struct HostLimits {
-  int64_t deadline_ms = 10'000;  // for one document
-  int64_t memory_bytes_max = 0;  // that a child may hold alone; 0: no limit
-};
-
 class HostedStage : public Stage {
  public:
-  // Loads the plugin in a child; the daemon never maps it. `program` is wiremill-stagehost. Its
-  // descriptor can be asked for then. [main thread] Errors: Config, as the child words it; Io.
-  static Result<std::unique_ptr<HostedStage>> load(std::string name, const std::string& program,
-                                                   const std::string& plugin_file,
-                                                   const HostLimits& limits, StageLog log);
+  // Loads the plugin in a child; the daemon never maps it. `program` is wiremill-stagehost, `config`
+  // says the stage's name and limits. Its descriptor can be asked for then. [main thread]
+  // Errors: Config, as the child words it; Io.
+  static Result<std::unique_ptr<HostedStage>> load(const StageConfig& config,
+                                                   const std::string& program,
+                                                   const std::string& plugin_file, StageLog log);
   // Makes the instance; before the first call. [main thread] Errors: as Stage::create.
   virtual Status start(const wm_option_value* values, size_t values_count) = 0;
 

@@ -40,8 +40,7 @@ void segment(Flight& flight, text::Segmenter& segmenter) {
 
 Status run_stage(const LineStage& stage, Step::Kind kind, Batch& batch, StateStore& state) {
   if (kind == Step::Kind::Settle) return call_settle(stage, batch.flights, state);
-  call_process(stage, batch.flights);
-  return {};
+  return call_process(stage, batch.flights);
 }
 
 void repair_text(Flight& flight) {

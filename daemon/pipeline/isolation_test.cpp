@@ -100,6 +100,63 @@ TEST(Isolation, FindsTheGuiltyDocumentOfAStageThatNeverSaysWhereItIs) {
   EXPECT_EQ(result_of(records[4]).byline(), "c");
 }
 
+TEST(Isolation, ABrokenStageIsLeftOutOrMakesDeadLetters) {
+  const std::vector<Submitted> documents = {
+      {"s", "plain"}, {"s", "die by abort"}, {"s", "die by abort"}, {"s", "also plain"}};
+  StageConfig config = hosted_probe();
+  config.crashes_max = 2;
+  config.on_broken = StageConfig::OnBroken::Skip;
+  auto records = run(*build({config}), documents, {.threads = 1});
+  EXPECT_EQ(outcome(records[2]), "DEAD CRASHED");
+  EXPECT_EQ(outcome(records[3]), "PROCESSED ");
+  EXPECT_EQ(result_of(records[3]).byline(), "");
+  config.on_broken = StageConfig::OnBroken::DeadLetter;
+  records = run(*build({config}), documents, {.threads = 1});
+  EXPECT_EQ(outcome(records[3]), "DEAD BROKEN");
+}
+
+TEST(Isolation, ABrokenStageStopsTheLineWhereItShall) {
+  StageConfig config = hosted_probe();
+  config.crashes_max = 1;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  const auto state = StateStore::open("", Pipeline::spaces(*line));
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::string why;
+  size_t emitted = 0;
+  PipelinePorts ports;
+  ports.read = [given = false](size_t, size_t, std::vector<LogRecord>& out) mutable -> Status {
+    if (std::exchange(given, true)) return {};
+    v1::Document document;
+    document.set_body("die by abort");
+    v1::IntakeRecord record;
+    record.set_document(document.SerializeAsString());
+    out.push_back({1, false, record.SerializeAsString()});
+    out.push_back({2, false, record.SerializeAsString()});
+    return {};
+  };
+  ports.emit = [&](uint64_t, std::string) -> Status {
+    const std::lock_guard lock(mutex);
+    ++emitted;
+    return {};
+  };
+  ports.failed = [&](const Error& error) {
+    const std::lock_guard lock(mutex);
+    why = error.message;
+    changed.notify_one();
+  };
+  const auto pipeline = Pipeline::make(*line, **state, {.threads = 1}, ports);
+  ASSERT_TRUE(pipeline);
+  (*pipeline)->start();
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return !why.empty(); });
+  EXPECT_EQ(why, "the stage 'probe' is broken and stops the line");
+  EXPECT_EQ(emitted, 0U);
+  lock.unlock();
+  (*pipeline)->stop();
+}
+
 TEST(Isolation, LargeDocumentsAnswersAndStateGoThrough) {
   const std::string large(10 << 20, 'l');  // its carry is as long
   const std::vector<Submitted> documents = {{"s", "fill"}, {"s", large}, {"s", "plain"}};

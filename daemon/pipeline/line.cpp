@@ -141,9 +141,7 @@ class Maker {
                                              ConfigErrors& errors) {
     const auto file = find_plugin(config.plugin, directories_);
     if (!file) return tl::unexpected(file.error());
-    auto stage = HostedStage::load(
-        config.name, stagehost_program(), *file,
-        {.deadline_ms = config.deadline_ms, .memory_bytes_max = config.memory_bytes_max}, log_);
+    auto stage = HostedStage::load(config, stagehost_program(), *file, log_);
     if (!stage) return tl::unexpected(std::move(stage).error());
     const auto options = resolve((*stage)->descriptor(), config, entry, errors);
     if (!options) return tl::unexpected(options.error());

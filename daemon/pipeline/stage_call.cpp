@@ -37,8 +37,9 @@ class Call {
   // Runs the stage once over all documents. False: the stage gave up the batch as a whole.
   bool run();
   const Answer& answer(size_t index) const { return answers_[index]; }
-  // Why the stage was told WM_ERROR_IO.
-  const Status& state_status() const { return state_status_; }
+  // An error that is not the documents': of the state store (the stage was told WM_ERROR_IO), or a
+  // stage that is broken.
+  const Status& status() const { return status_; }
   // Takes over what was said about a document whose verdict is WM_OK.
   void apply(size_t index);
   // Enters the changes of a document into the state store and its record.
@@ -72,7 +73,7 @@ class Call {
   const LineStage& stage_;
   std::vector<Flight*> flights_;
   StateStore* state_;  // null in process
-  Status state_status_;
+  Status status_;
   std::deque<DocumentView> views_;
   std::vector<const wm_document*> documents_;
   std::vector<Answer> answers_;
@@ -115,6 +116,9 @@ bool Call::run() {
   const int32_t error =
       state_ == nullptr ? stage_.stage->process(batch) : stage_.stage->settle(batch);
   if (error == 0) return true;
+  if (error == kStageBroken)
+    status_ = fail(ErrorCode::Unavailable, "the stage '{}' is broken and stops the line",
+                   stage_.stage->name());
   for (Answer& answer : answers_) {
     answer = {};
     answer.verdict = WM_FAILED;
@@ -313,7 +317,7 @@ int32_t Call::get_many(const wm_batch* batch, const wm_view* keys, size_t count,
   for (size_t i = 0; i < count; ++i) wanted.push_back(as_string_view(keys[i]));
   std::vector<std::optional<std::string>> values;
   if (Status status = call.state_->get_many(call.stage_.space, wanted, values); !status) {
-    call.state_status_ = std::move(status);
+    call.status_ = std::move(status);
     return WM_ERROR_IO;
   }
   for (size_t i = 0; i < count; ++i) {
@@ -374,7 +378,7 @@ int32_t Call::scan(const wm_batch* batch, wm_view prefix, wm_view from, wm_scann
         return go_on;
       });
   if (!status) {
-    call.state_status_ = std::move(status);
+    call.status_ = std::move(status);
     return WM_ERROR_IO;
   }
   own_until(std::nullopt);
@@ -453,30 +457,35 @@ void finish_settle(const LineStage& stage, Call& call, size_t index, Flight& fli
   flight.carry.clear();
 }
 
-void process(const LineStage& stage, const std::vector<Flight*>& list) {
+Status process(const LineStage& stage, const std::vector<Flight*>& list) {
   Call batch(stage, list, nullptr);
   batch.run();
+  WM_TRY(batch.status());
   for (size_t i = 0; i < list.size(); ++i) {
     bool finished = finish_process(stage, batch, i, *list[i], 1);
     for (uint32_t attempt = 2; !finished; ++attempt) {
       Call alone(stage, {list[i]}, nullptr);
       alone.run();
+      WM_TRY(alone.status());
       finished = finish_process(stage, alone, 0, *list[i], attempt);
     }
   }
+  return {};
 }
 
 }  // namespace
 
-void call_process(const LineStage& stage, std::span<Flight> flights) {
+Status call_process(const LineStage& stage, std::span<Flight> flights) {
   prepare(stage, flights);
-  if (const std::vector<Flight*> list = not_left_out(flights); !list.empty()) process(stage, list);
+  if (const std::vector<Flight*> list = not_left_out(flights); !list.empty())
+    WM_TRY(process(stage, list));
   for (Flight& flight : flights) {
     if (flight.in_line() && !flight.left_out)
       flight.provided |= stage.provided;
     else
       flight.before.reset();
   }
+  return {};
 }
 
 Status call_settle(const LineStage& stage, std::span<Flight> flights, StateStore& state) {
@@ -484,7 +493,7 @@ Status call_settle(const LineStage& stage, std::span<Flight> flights, StateStore
   if (list.empty()) return {};
   Call batch(stage, list, &state);
   const bool answered = batch.run();
-  WM_TRY(batch.state_status());
+  WM_TRY(batch.status());
   if (answered || list.size() == 1) {
     for (size_t i = 0; i < list.size(); ++i) finish_settle(stage, batch, i, *list[i]);
     return {};
@@ -493,7 +502,7 @@ Status call_settle(const LineStage& stage, std::span<Flight> flights, StateStore
   for (Flight* flight : list) {
     Call alone(stage, {flight}, &state);
     alone.run();
-    WM_TRY(alone.state_status());
+    WM_TRY(alone.status());
     finish_settle(stage, alone, 0, *flight);
   }
   return {};

@@ -22,7 +22,7 @@ namespace wiremill {
 // A stage with what the line knows about it.
 struct LineStage {
   const Stage* stage = nullptr;
-  std::optional<StageCondition> when;                  // none: every document
+  std::optional<StageCondition> when;             // none: every document
   std::shared_ptr<SkippedErrors> skipped_errors;  // null: a document that fails is DEAD
   Annotations wanted = 0;                         // requires or uses
   Annotations provided = 0;
@@ -32,12 +32,13 @@ struct LineStage {
 
 // Calls process for those of `flights` that are in the line and for which the stage's condition
 // holds; tries WM_RETRY and WM_FAILED again, document by document, up to attempts_max. Sets what the
-// flights have from the stage, and which of them it leaves out.
-void call_process(const LineStage& stage, std::span<Flight> flights);
+// flights have from the stage, and which of them it leaves out. Errors: Unavailable, where the stage
+// is broken and shall stop the line.
+Status call_process(const LineStage& stage, std::span<Flight> flights);
 
 // Calls settle for those that process did not leave out, once: nothing is tried again. Changes go to `state` under the document's
 // sequence and to Flight::changes. An error of the state store is not the documents' fault: it is
-// answered, whatever the stage said of them.
+// answered, whatever the stage said of them; as is that of a broken stage.
 Status call_settle(const LineStage& stage, std::span<Flight> flights, StateStore& state);
 
 }  // namespace wiremill

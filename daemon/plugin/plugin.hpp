@@ -6,6 +6,7 @@
 
 #include <wiremill/plugin.h>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -48,6 +49,9 @@ std::vector<std::string> plugin_directories(const std::string& configured);
 using StageLog =
     std::function<void(std::string_view stage, uint32_t level, std::string_view message)>;
 
+// What a stage that is broken for good answers where it shall stop the line.
+inline constexpr int32_t kStageBroken = INT32_MIN;
+
 // One configured step: an instance of a plugin with its options, wherever it lives.
 class Stage {
  public:
@@ -67,7 +71,7 @@ class Stage {
   virtual const wm_descriptor& descriptor() const = 0;
   bool settles() const { return descriptor().settle != nullptr; }
 
-  // Any thread, also at once. Non-zero: the plugin gave up the whole batch.
+  // Any thread, also at once. Non-zero: the plugin gave up the whole batch; or kStageBroken.
   virtual int32_t process(const wm_batch& batch) const = 0;
   // One call at a time, documents ascending.
   virtual int32_t settle(const wm_batch& batch) const = 0;

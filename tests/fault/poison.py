@@ -32,7 +32,8 @@ stages:
   - name: entities
   - name: duplicates
   - name: summary
-  - {name: poison, plugin: %s, isolation: process, deadline: 100ms, memory_bytes_max: 256MiB}
+  - {name: poison, plugin: %s, isolation: process, deadline: 100ms, memory_bytes_max: 256MiB,
+     crashes_max: 1000000}
 """
 
 
