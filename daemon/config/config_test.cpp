@@ -264,9 +264,9 @@ TEST(Config, AStageMayHaveAProcessOfItsOwnWithLimits) {
   EXPECT_EQ(outside.on_broken, StageConfig::OnBroken::DeadLetter);
 
   EXPECT_EQ(errors_of("stages:\n  - {name: a, deadline: 1s}\n"),
-            "t.yaml:2:24: stages[0].deadline: needs isolation: process\n");
+            "t.yaml:2:25: stages[0].deadline: needs isolation: process\n");
   EXPECT_EQ(errors_of("stages:\n  - {name: a, isolation: fork}\n"),
-            "t.yaml:2:25: stages[0].isolation: must be thread or process, not 'fork'\n");
+            "t.yaml:2:26: stages[0].isolation: unknown value 'fork'; known: thread, process\n");
 }
 
 // A condition stays as it is written: the line knows what it means.

@@ -115,6 +115,14 @@ struct Release {
   void operator()(scmp_filter_ctx filter) const { seccomp_release(filter); }
 };
 
+// Conditions on the argument `index` of a call.
+constexpr scmp_arg_cmp masked(unsigned index, uint64_t mask, uint64_t value) {
+  return {index, SCMP_CMP_MASKED_EQ, mask, value};
+}
+constexpr scmp_arg_cmp equal(unsigned index, uint64_t value) {
+  return {index, SCMP_CMP_EQ, value, 0};
+}
+
 // 0, or the negative errno of the first rule that failed.
 int add_rules(scmp_filter_ctx filter) {
   int error = 0;
@@ -126,19 +134,16 @@ int add_rules(scmp_filter_ctx filter) {
   for (const int call : kAllowed) add(SCMP_ACT_ALLOW, call, {});
   for (const int call : {SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(execve), SCMP_SYS(execveat)})
     add(SCMP_ACT_KILL_PROCESS, call, {});
-  add(SCMP_ACT_ALLOW, SCMP_SYS(clone),
-      {SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)});
-  add(SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), {SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(clone), {masked(0, CLONE_THREAD, CLONE_THREAD)});
+  add(SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), {masked(0, CLONE_THREAD, 0)});
   add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), {});
-  add(SCMP_ACT_ALLOW, SCMP_SYS(open),
-      {SCMP_A1_64(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, O_RDONLY)});
-  add(SCMP_ACT_ALLOW, SCMP_SYS(openat),
-      {SCMP_A2_64(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, O_RDONLY)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(open), {masked(1, O_ACCMODE | O_CREAT, O_RDONLY)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(openat), {masked(2, O_ACCMODE | O_CREAT, O_RDONLY)});
   // One's own limits, read only.
-  add(SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), {SCMP_A2_64(SCMP_CMP_EQ, 0)});
-  add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {SCMP_A0_64(SCMP_CMP_EQ, PR_SET_NAME)});
-  add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {SCMP_A0_64(SCMP_CMP_EQ, PR_GET_NAME)});
-  add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {SCMP_A0_64(SCMP_CMP_EQ, PR_SET_VMA)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), {equal(2, 0)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {equal(0, PR_SET_NAME)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {equal(0, PR_GET_NAME)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {equal(0, PR_SET_VMA)});
   return error;
 }
 

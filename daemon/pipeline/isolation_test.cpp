@@ -12,11 +12,7 @@ namespace wiremill {
 namespace {
 
 // A sanitizer ends a process with words and an exit code of its own.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
+constexpr bool kSanitized = WIREMILL_SANITIZED;
 
 StageConfig hosted_probe() {
   StageConfig config = probe_stage("probe");
