@@ -14,6 +14,7 @@ void add_status(CLI::App& app, int& exit_code);
 void add_show(CLI::App& app, int& exit_code);
 void add_dead(CLI::App& app, int& exit_code);
 void add_cursor(CLI::App& app, int& exit_code);
+void add_plugin(CLI::App& app, int& exit_code);
 void add_validate(CLI::App& app, int& exit_code);
 
 }  // namespace wiremill::cli

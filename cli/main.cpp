@@ -5,8 +5,8 @@
 
 int main(int argc, char** argv) {
   CLI::App app{
-      "wiremill: push documents to a Wiremill daemon, follow its results, see how it is, or "
-      "run its stages here.",
+      "wiremill: push documents to a Wiremill daemon, follow its results, see how it is, run its "
+      "stages here, or begin one of your own.",
       "wiremill"};
   app.set_version_flag("--version", WIREMILL_VERSION);
   app.get_formatter()->column_width(34);
@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
       "  wiremill tail --since first --format json      every result since the beginning\n"
       "  wiremill status                                how the daemon is\n"
       "  wiremill dead list                             what a stage could not take\n"
+      "  wiremill plugin new word_count DIR             a stage of your own, to begin with\n"
       "`wiremill COMMAND --help` has more.\n"
       "Exit codes: 0 done, 64 usage, 65 some document was refused, 69 no daemon, 70 internal,\n"
       "74 input or output failed, 78 wrong configuration.");
@@ -29,6 +30,7 @@ int main(int argc, char** argv) {
   wiremill::cli::add_show(app, exit_code);
   wiremill::cli::add_dead(app, exit_code);
   wiremill::cli::add_cursor(app, exit_code);
+  wiremill::cli::add_plugin(app, exit_code);
   wiremill::cli::add_validate(app, exit_code);
   wiremill::cli::prepare_signals();
   try {

@@ -90,11 +90,9 @@ std::optional<std::string> find_fault(const wm_option& row, const OptionNode& no
     return fmt::format("must be {}", describe_type(row.type));
   if (!node.is_list && !parse_scalar(row.type, node.scalar, value))
     return fmt::format("must be {}, not '{}'", describe_type(row.type), node.scalar);
-  const bool is_bounded = row.minimum < row.maximum && row.type != WM_OPTION_BOOL &&
-                          row.type != WM_OPTION_STRING && row.type != WM_OPTION_STRINGS;
-  if (is_bounded && (value.number < row.minimum || value.number > row.maximum))
-    return fmt::format("must be from {} to {}, not {}", format_bound(row.type, row.minimum),
-                       format_bound(row.type, row.maximum), node.scalar);
+  const std::string range = option_range(row);
+  if (!range.empty() && (value.number < row.minimum || value.number > row.maximum))
+    return fmt::format("must be from {}, not {}", range, node.scalar);
   return std::nullopt;
 }
 
@@ -153,6 +151,14 @@ ResolvedOptions resolve_options(const wm_option* table, const StageConfig& stage
     resolved.values_.push_back(value);
   }
   return resolved;
+}
+
+std::string option_range(const wm_option& row) {
+  const bool is_bounded = row.minimum < row.maximum && row.type != WM_OPTION_BOOL &&
+                          row.type != WM_OPTION_STRING && row.type != WM_OPTION_STRINGS;
+  if (!is_bounded) return "";
+  return fmt::format("{} to {}", format_bound(row.type, row.minimum),
+                     format_bound(row.type, row.maximum));
 }
 
 }  // namespace wiremill

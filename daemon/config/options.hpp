@@ -40,4 +40,7 @@ class ResolvedOptions {
 ResolvedOptions resolve_options(const wm_option* table, const StageConfig& stage,
                                 ConfigErrors& errors);
 
+// The bounds of a row's values as people write them, "1 to 2000", "1s to 7d"; "" where it has none.
+std::string option_range(const wm_option& row);
+
 }  // namespace wiremill

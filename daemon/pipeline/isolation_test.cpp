@@ -189,7 +189,7 @@ TEST(Isolation, WhatCannotStartIsAnErrorOfTheConfiguration) {
   ASSERT_EQ(line.error().size(), 4U);
   EXPECT_EQ(line.error()[0].message, "stage 'probe': no reason");
   EXPECT_NE(line.error()[1].message.find("unknown option 'no_such'"), std::string::npos);
-  EXPECT_NE(line.error()[2].message.find("not a Wiremill plugin"), std::string::npos);
+  EXPECT_NE(line.error()[2].message.find("no note of Wiremill's"), std::string::npos);
   EXPECT_NE(line.error()[3].message.find("does not exist"), std::string::npos);
 }
 

@@ -44,3 +44,4 @@ static const wm_descriptor descriptor = {sizeof(wm_descriptor),
 
 const wm_entry wiremill_plugin = {
     WM_ENTRY_MAGIC, sizeof(wm_entry), WM_ABI_MAJOR, WM_ABI_MINOR, 0, NULL, NULL, &descriptor};
+WM_NOTE("test.silent", "1.0.0");

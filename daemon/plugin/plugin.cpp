@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "daemon/plugin/plugin_note.hpp"
+
 namespace wiremill {
 namespace {
 
@@ -17,13 +19,13 @@ std::string_view as_string_view(wm_view view) {
   return view.size == 0 ? std::string_view{} : std::string_view{view.data, view.size};
 }
 
-Status check_entry(const wm_entry& entry, const std::string& path) {
+Status check_entry(const wm_entry& entry, const PluginNote& note, const std::string& path) {
   if (entry.magic != WM_ENTRY_MAGIC)
     return fail(ErrorCode::Config, "{}: {} does not begin with the magic of a plugin", path,
                 WM_SYMBOL);
-  if (entry.abi_major != WM_ABI_MAJOR)
-    return fail(ErrorCode::Config, "{}: built for ABI {}.{}, this host speaks {}.{}", path,
-                entry.abi_major, entry.abi_minor, WM_ABI_MAJOR, WM_ABI_MINOR);
+  if (entry.abi_major != note.abi_major || entry.abi_minor != note.abi_minor)
+    return fail(ErrorCode::Config, "{}: its note says ABI {}.{}, its entry {}.{}", path,
+                note.abi_major, note.abi_minor, entry.abi_major, entry.abi_minor);
   if (entry.struct_size < sizeof(wm_entry))
     return fail(ErrorCode::Config, "{}: entry of {} bytes, at least {} expected", path,
                 entry.struct_size, sizeof(wm_entry));
@@ -36,6 +38,9 @@ Status check_entry(const wm_entry& entry, const std::string& path) {
       descriptor->create == nullptr || descriptor->destroy == nullptr ||
       descriptor->process == nullptr)
     return fail(ErrorCode::Config, "{}: descriptor with a missing field", path);
+  if (descriptor->id != note.id || descriptor->version != note.version)
+    return fail(ErrorCode::Config, "{}: its note says {} {}, its descriptor {} {}", path, note.id,
+                note.version, descriptor->id, descriptor->version);
   return {};
 }
 
@@ -71,13 +76,18 @@ Result<std::shared_ptr<const Plugin>> Plugin::load(const std::string& name_or_pa
                                                    const std::vector<std::string>& directories) {
   auto path = find_plugin(name_or_path, directories);
   if (!path) return tl::unexpected(std::move(path).error());
+  const auto note = read_plugin_note(*path);
+  if (!note) return tl::unexpected(note.error());
+  if (note->abi_major != WM_ABI_MAJOR)
+    return fail(ErrorCode::Config, "{}: built for ABI {}.{}, this host speaks {}.{}", *path,
+                note->abi_major, note->abi_minor, WM_ABI_MAJOR, WM_ABI_MINOR);
   void* library = dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return fail(ErrorCode::Config, "cannot load plugin: {}", dlerror());
   const auto* entry = static_cast<const wm_entry*>(dlsym(library, WM_SYMBOL));
   if (entry == nullptr)
     return fail(ErrorCode::Config, "{}: not a Wiremill plugin, it has no symbol {}", *path,
                 WM_SYMBOL);
-  WM_TRY(check_entry(*entry, *path));
+  WM_TRY(check_entry(*entry, *note, *path));
   if (entry->init != nullptr && entry->init() != 0)
     return fail(ErrorCode::Config, "{}: its init refused", *path);
   std::shared_ptr<Plugin> plugin(new Plugin);

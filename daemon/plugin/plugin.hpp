@@ -23,7 +23,8 @@ namespace wiremill {
 class Plugin {
  public:
   // `name_or_path`: with a slash it is a file, else NAME.so is looked for in `directories` in
-  // order. Checks magic, ABI and descriptor before anything in the plugin runs. [main thread]
+  // order. The file's note (plugin_note.hpp) is checked before the file is mapped; magic, ABI and
+  // descriptor, also against the note, before `init` runs. [main thread]
   // Errors: Config, naming the file and what is wrong with it.
   static Result<std::shared_ptr<const Plugin>> load(const std::string& name_or_path,
                                                     const std::vector<std::string>& directories);

@@ -1,8 +1,9 @@
 /* wiremill/plugin.h: the contract between the Wiremill daemon (the host) and a stage plugin.
  *
- * A plugin is one shared object that exports one symbol, `wiremill_plugin` (struct wm_entry). It
- * links to nothing of Wiremill's: all that the host offers arrives in tables of functions. C11, and
- * C++ from 11 on. C++ authors want `stage.hpp`, a header-only face on top of this file.
+ * A plugin is one shared object that exports one symbol, `wiremill_plugin` (struct wm_entry), and
+ * carries a note that says what it is (WM_NOTE). It links to nothing of Wiremill's: all that the
+ * host offers arrives in tables of functions. C11, and C++ from 11 on. C++ authors want `stage.hpp`,
+ * a header-only face on top of this file.
  *
  * RULES THAT HOLD FOR EVERYTHING BELOW
  *  Growth      Tables and records begin with `struct_size`, set by the side that fills them, and
@@ -372,6 +373,40 @@ typedef struct wm_entry {
 
 /* Defined by every plugin, and nothing else is. */
 WM_EXPORT extern const wm_entry wiremill_plugin;
+
+/* ---- The note ------------------------------------------------------------------------ */
+
+/* What a host reads of the file before it maps it: an ELF note in a PT_NOTE segment. A file without
+ * it, of another ABI major, or whose note and descriptor differ is refused. Frozen, but for what a
+ * later minor may append. */
+typedef struct wm_note {
+  uint32_t name_size, description_size, type; /* as in every ELF note */
+  char name[12];                              /* WM_NOTE_NAME, zeros to the end */
+  uint16_t abi_major, abi_minor;              /* as compiled */
+  char id[128];     /* the descriptor's: visible ASCII characters, zeros to the end */
+  char version[32]; /* the same */
+} wm_note;
+
+#define WM_NOTE_NAME "Wiremill"
+#define WM_NOTE_TYPE 1
+#define WM_NOTE_HEAD                                                                               \
+  sizeof WM_NOTE_NAME, sizeof(wm_note) - offsetof(wm_note, abi_major), WM_NOTE_TYPE, WM_NOTE_NAME, \
+      WM_ABI_MAJOR, WM_ABI_MINOR
+
+/* Where the note stands, kept by compiler and linker although nothing refers to it. */
+#if defined(__has_attribute)
+#if __has_attribute(retain)
+#define WM_NOTE_PLACE __attribute__((section(".note.wiremill"), used, retain, aligned(4)))
+#endif
+#endif
+#ifndef WM_NOTE_PLACE
+#define WM_NOTE_PLACE __attribute__((section(".note.wiremill"), used, aligned(4)))
+#endif
+
+/* Once in every plugin, beside its entry: WM_NOTE("org.example.stage", "1.2.0"); with the id and the
+ * version of its descriptor, as string literals. WIREMILL_STAGE (stage.hpp) has it already. */
+#define WM_NOTE(ID, VERSION) \
+  WM_NOTE_PLACE static const wm_note wiremill_note = {WM_NOTE_HEAD, ID, VERSION}
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -389,10 +389,24 @@ struct Adapter {
       kSettlesBatch || kSettlesDocument ? &settle : nullptr};
 };
 
+constexpr wm_note note_of(const StageInfo& info) {
+  wm_note note = {WM_NOTE_HEAD, {}, {}};
+  const auto copy = [](const char* text, auto& field) {
+    size_t i = 0;
+    for (; text[i] != 0; ++i) field[i] = text[i];
+    if (i == sizeof field) throw std::length_error("an id has at most 127 bytes, a version 31");
+  };
+  copy(info.id, note.id);
+  copy(info.version, note.version);
+  return note;
+}
+
 }  // namespace detail
 }  // namespace wiremill
 
 #define WIREMILL_STAGE(StageClass)                        \
+  WM_NOTE_PLACE static constexpr wm_note wiremill_note =  \
+      ::wiremill::detail::note_of(StageClass::kInfo);     \
   extern "C" WM_EXPORT const wm_entry wiremill_plugin = { \
       WM_ENTRY_MAGIC,                                     \
       sizeof(wm_entry),                                   \

@@ -45,11 +45,14 @@ static int32_t settle(void *instance, const wm_batch *batch) {
 static const char *const kNone[] = {NULL};
 static const char *const kProvided[] = {"extensions.org.example.nth_of_source", NULL};
 
+#define ID "org.example.nth_of_source"
+#define VERSION "1.0.0"
+
 static const wm_descriptor kDescriptor = {
     .struct_size = sizeof(wm_descriptor),
     .state_version = 1,
-    .id = "org.example.nth_of_source",
-    .version = "1.0.0",
+    .id = ID,
+    .version = VERSION,
     .summary = "Numbers the documents of each source.",
     .required = kNone,
     .used = kNone,
@@ -67,3 +70,5 @@ const wm_entry wiremill_plugin = {
     .abi_minor = WM_ABI_MINOR,
     .descriptor = &kDescriptor,
 };
+
+WM_NOTE(ID, VERSION);
