@@ -22,7 +22,7 @@ namespace wiremill {
 // A stage with what the line knows about it.
 struct LineStage {
   const Stage* stage = nullptr;
-  std::optional<StageCondition> when;                  // none: every document
+  std::optional<StageCondition> when;             // none: every document
   std::shared_ptr<SkippedErrors> skipped_errors;  // null: a document that fails is DEAD
   Annotations wanted = 0;                         // requires or uses
   Annotations provided = 0;
