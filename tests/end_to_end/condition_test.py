@@ -106,7 +106,7 @@ class ConditionTest(EndToEndTest):
         wrong = wiremill("validate", path).stderr.decode().splitlines()
         self.assertEqual(wrong, [
             f"{path}:10:15: stages[3].on_error: unknown value 'never'; known: dead_letter, skip",
-            f"{path}:5:11: stage 'language': when, character 37: 'text.bytes' is a number and cannot "
+            f"{path}:5:11: stage 'language': when, character 32: 'text.bytes' is a number and cannot "
             "be compared with \"10\", a text",
             f"{path}:9:11: stage 'summary': when, character 16: this text has no closing \" (YAML "
             "ends a plain value before ' #': put the condition in single quotes)"])
