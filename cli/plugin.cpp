@@ -92,10 +92,10 @@ struct ShowOptions {
   std::string format = "text";
 };
 
-std::vector<std::string_view> names_of(const char* const* list) {
-  std::vector<std::string_view> names;
-  for (; *list != nullptr; ++list) names.emplace_back(*list);
-  return names;
+std::string joined(const char* const* list) {
+  std::string out;
+  for (; *list != nullptr; ++list) out += (out.empty() ? "" : ", ") + std::string(*list);
+  return out.empty() ? "none" : shortened(out, kTextColumnsMax);
 }
 
 std::string_view type_name(uint32_t type) {
@@ -114,12 +114,15 @@ std::string as_text(const wm_descriptor& plugin, const PluginNote& note, const s
     out += fmt::format("{}{}\n", style.bold(fmt::format("{:<10}", name)), text);
   };
   out += '\n';
-  row("requires", line(fmt::format("{}", fmt::join(names_of(plugin.required), ", "))));
-  row("uses", line(fmt::format("{}", fmt::join(names_of(plugin.used), ", "))));
-  row("provides", line(fmt::format("{}", fmt::join(names_of(plugin.provided), ", "))));
+  row("requires", joined(plugin.required));
+  row("uses", joined(plugin.used));
+  row("provides", joined(plugin.provided));
   row("settles",
       plugin.settle == nullptr ? "no" : fmt::format("yes, state version {}", plugin.state_version));
-  row("options", plugin.options == nullptr || plugin.options->name == nullptr ? "none" : "");
+  if (plugin.options == nullptr || plugin.options->name == nullptr)
+    row("options", "none");
+  else
+    out += style.bold("options") + "\n";
   for (const wm_option* option = plugin.options; option && option->name; ++option) {
     const std::string range = option_range(*option);
     out += fmt::format(

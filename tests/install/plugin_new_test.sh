@@ -35,5 +35,5 @@ words = result["extensions"][sys.argv[2]]["words"]
 assert abs(words - len(result["text"].split())) < 0.1 * words, (words, result["text"])
 PYTHON
 done
-[[ $(sed s/words-in-cpp/NAME/ cpp.json) == $(sed s/words-in-c/NAME/ c.json) ]] || fail "$(cat ./*.json)"
+[[ $(sed s/words-in-cpp/NAME/ cpp.json) == "$(sed s/words-in-c/NAME/ c.json)" ]] || fail "$(cat ./*.json)"
 echo "passed"
