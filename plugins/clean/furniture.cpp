@@ -339,6 +339,7 @@ constexpr std::array kTails = {
 };
 
 constexpr uint32_t kFurnitureLength = 240, kPitchLength = 500;
+constexpr size_t kPitchBytesMin = 10;     // "inbox" and "suscr", the shortest two words of a pitch
 constexpr size_t kOpeningBytesMax = 128;  // of a line, in which any phrase has its place
 
 // Five bytes in a row of each phrase without which no line is a pitch, nor speaks of rights
@@ -431,7 +432,7 @@ bool looks_like_furniture(std::string_view line, const Shape& shape, bool has_si
 }
 
 bool reads_like_pitch(std::string_view line, const Shape& shape, bool has_sign) {
-  if (shape.length > kPitchLength) return false;
+  if (shape.length > kPitchLength || line.size() < kPitchBytesMin) return false;
   const bool speaks_of_itself = starts_with_ignoring_case(line, "this article ") ||
                                 starts_with_ignoring_case(line, "this story ");
   if (!speaks_of_itself && !has_sign) return false;
@@ -483,7 +484,8 @@ bool is_furniture_or_pitch(std::string_view line, const Shape& shape) {
 bool opens_tail(std::string_view line, const Shape& shape) {
   if (shape.length > 60 || shape.ends_sentence) return false;
   // "12 Comments", "(3) Kommentare"
-  const size_t letter = line.find_first_not_of("0123456789 ()[]#+*-");
+  const bool is_bare = !line.empty() && (line[0] | 32) >= 'a' && (line[0] | 32) <= 'z';
+  const size_t letter = is_bare ? 0 : line.find_first_not_of("0123456789 ()[]#+*-");
   if (letter == std::string::npos) return false;
   static const Phrases kPhrases(kTails);
   if (!kPhrases.may_begin(line.substr(letter))) return false;

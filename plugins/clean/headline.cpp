@@ -156,6 +156,7 @@ class StoryWords {
     Overlap overlap;
     float all = 0;
     std::vector<WordKey> words;
+    words.reserve(line.size() / 5 + 1);
     each_content_word(line, [&](WordKey word) { words.push_back(word); });
     std::sort(words.begin(), words.end());
     words.erase(std::unique(words.begin(), words.end()), words.end());
@@ -242,23 +243,24 @@ size_t columns_in(std::string_view raw) {
   return gaps;
 }
 
-// Whether a line holds one of the signs without which nothing is parted from it or counted in it.
-bool holds_sign(std::string_view line) {
+// Whether a mark may stand in a line: the last byte of one's sign, and a blank behind it.
+bool may_hold_mark(std::string_view line) {
   static constexpr auto kSigns = [] {
     std::array<bool, 256> signs{};
-    for (const char sign : {'>', '|', ':', '/', '-'}) signs[static_cast<size_t>(sign)] = true;
-    std::fill(signs.begin() + 0x80, signs.end(), true);
+    for (const char sign : std::string_view(">|:/-\xbb\xba\xb7\xa2\x93\x94"))
+      signs[static_cast<unsigned char>(sign)] = true;
     return signs;
   }();
   bool holds = false;
-  for (const char c : line) holds |= kSigns[static_cast<unsigned char>(c)];
+  for (size_t i = 1; i < line.size(); ++i)
+    holds |= line[i] == ' ' && kSigns[static_cast<unsigned char>(line[i - 1])];
   return holds;
 }
 
 float points_for_looks(const Line& line, std::string_view raw) {
   const Shape& shape = line.shape;
   const std::string_view text = line.text;
-  const bool has_sign = holds_sign(text);
+  const bool has_mark = may_hold_mark(text);
   float points = 0;
   if (shape.words >= 5 && shape.words <= 18)
     points += 2.5F;
@@ -274,14 +276,14 @@ float points_for_looks(const Line& line, std::string_view raw) {
   if (line.kind == LineKind::kHeading) points += 4;
   if (line.kind == LineKind::kListItem) points -= 3;
   for (const std::string_view mark : kStrongSeparators)
-    if (has_sign) points -= 2 * static_cast<float>(count_of(text, mark));
-  if (has_sign) points -= 2 * static_cast<float>(count_of(text, " / "));
+    if (has_mark) points -= 2 * static_cast<float>(count_of(text, mark));
+  if (has_mark) points -= 2 * static_cast<float>(count_of(text, " / "));
   if (raw != text) points -= std::min(6.0F, 1.5F * static_cast<float>(columns_in(raw)));
   const size_t joints = shape.digits >= 2 ? joined_figures(text) : 0;
   points -= joints > 1 ? 4.0F : static_cast<float>(joints);
   if (may_hold_date(shape) && find_date(text)) points -= 2;
   // "Author: Ada Finch  Photo: handout", "Views: 20"
-  const size_t colons = has_sign ? count_of(text, ": ") : 0;
+  const size_t colons = has_mark ? count_of(text, ": ") : 0;
   if (colons > 1) points -= 3;
   if (colons > 0 && shape_of(text.substr(text.find(": "))).words <= 3) points -= 3;
   if (colons > 0 && text.find(' ') > text.find(':') && shape.digits > 3) points -= 2;
@@ -392,7 +394,7 @@ class Finder {
 
   // A line less what it was fused with and less the site's name; nothing where it has neither.
   std::optional<FusedTitle> without_rest(const Line& line) const {
-    if (!holds_sign(line.text) && !may_hold_date(line.shape)) return std::nullopt;
+    if (!may_hold_mark(line.text) && !may_hold_date(line.shape)) return std::nullopt;
     FusedTitle fused = split_fused(line.text);
     fused.title = without_names(fused.title);
     if (fused.title == line.text) return std::nullopt;

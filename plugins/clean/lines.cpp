@@ -100,28 +100,33 @@ size_t plain_run(std::string_view text, size_t at) {
 std::string tidy(std::string_view text) {
   std::string out;
   bool pending = false, surely_nfc = true;
-  for (size_t at = 0; at < text.size();) {
-    if (const size_t run = plain_run(text, at); run > 0) {
-      if (run == text.size()) return std::string(text);
-      if (out.empty()) out.reserve(text.size());
+  size_t begin = 0, end = 0;  // of what was last found to stay as it is
+  const auto keep = [&](size_t from, size_t to) {
+    const bool adjoins = from == end || (pending && from == end + 1 && text[end] == ' ');
+    if (begin == end || !adjoins) {
+      out.append(text, begin, end - begin);
       if (pending) out.push_back(' ');
-      pending = false;
-      out.append(text.data() + at, run);
-      at += run;
+      begin = from;
+    }
+    end = to;
+    pending = false;
+  };
+  for (size_t at = 0; at < text.size();) {
+    const size_t from = at;
+    if (const size_t run = plain_run(text, at); run > 0) {
+      keep(from, at += run);
       continue;
     }
-    const size_t begin = at;
     const char32_t c = next_character(text, at);
     if (is_space(c)) {
-      pending = !out.empty();
+      pending = end > 0;
       continue;
     }
     if (c < 0x20 || c == 0x7f || (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x2060) continue;
     surely_nfc = surely_nfc && (traits_of(c) & kSurelyNfc) != 0;
-    if (pending) out.push_back(' ');
-    pending = false;
-    out.append(text.data() + begin, at - begin);
+    keep(from, at);
   }
+  out.append(text, begin, end - begin);
   return surely_nfc ? out : to_nfc(std::move(out));
 }
 

@@ -48,7 +48,7 @@ void classify(Line& line) { line.shape = shape_of(line.text); }
 
 std::vector<Line> cut_lines(std::string_view text) {
   std::vector<Line> lines;
-  lines.reserve(std::min<size_t>(text.size() / 32, 4096));
+  lines.reserve(text.size() / 32);
   std::vector<size_t> joined;
   bool adjacent = false;  // no blank line since the last one
   for (size_t at = 0; at < text.size();) {
@@ -126,7 +126,6 @@ std::vector<Scored> score(const std::vector<Line>& lines, bool flattened) {
     scored[i].first = same.first_like(i);
     if (scored[i].first != i) scored[scored[i].first].repeated = scored[i].repeated = true;
   }
-  std::vector<float> contextual(lines.size(), 1);
   for (size_t i = 0; i < lines.size(); ++i) {
     const Line& line = lines[i];
     const Shape& shape = line.shape;
@@ -166,9 +165,8 @@ std::vector<Scored> score(const std::vector<Line>& lines, bool flattened) {
   for (size_t i = 0; flattened && i < lines.size(); ++i) {
     if (scored[i].weight <= 0 || lines[i].shape.length >= kFirmLength) continue;
     const float around = reads(i - 1) + reads(i + 1) + 0.5F * (reads(i - 2) + reads(i + 2));
-    contextual[i] = std::min(1.0F, 0.2F + 0.4F * around);
+    scored[i].weight *= std::min(1.0F, 0.2F + 0.4F * around);  // keeps its sign, which others ask
   }
-  for (size_t i = 0; i < lines.size(); ++i) scored[i].weight *= contextual[i];
   return scored;
 }
 
