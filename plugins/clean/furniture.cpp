@@ -339,8 +339,8 @@ constexpr std::array kTails = {
 };
 
 constexpr uint32_t kFurnitureLength = 240, kPitchLength = 500;
-constexpr size_t kPitchBytesMin = 10;     // "inbox" and "suscr", the shortest two words of a pitch
-constexpr size_t kOpeningBytesMax = 128;  // of a line, in which any phrase has its place
+constexpr size_t kPitchBytesMin = 10;    // "inbox" and "suscr", the shortest two words of a pitch
+constexpr size_t kOpeningBytesMax = 80;  // of a line: three for each byte of the longest phrase
 
 // Five bytes in a row of each phrase without which no line is a pitch, nor speaks of rights
 // reserved: rare ones, so that few other lines hold them. From "u lik" on: "would you like", "do you

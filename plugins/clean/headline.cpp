@@ -71,7 +71,7 @@ struct ShortWord {
   size_t size;
   bool has_digit;
 };
-std::optional<ShortWord> short_word(std::string_view line, size_t at) {
+inline std::optional<ShortWord> short_word(std::string_view line, size_t at) {
   const uint64_t bytes = load_eight(line, at);
   const uint64_t digits = digits_within(bytes);
   const uint64_t others = ~(letters_within(bytes) | digits) & kEachTop;

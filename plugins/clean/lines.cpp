@@ -82,7 +82,7 @@ bool is_wide_space(char32_t c) {
 
 // How far the text goes on from `at` as printable ASCII, with one blank at most between two words
 // and none at the end: what stays as it is. 0 where a blank stands at `at`.
-size_t plain_run(std::string_view text, size_t at) {
+inline size_t plain_run(std::string_view text, size_t at) {
   if (text[at] == ' ') return 0;
   constexpr uint64_t kBlanks = ' ' * kEachByte;
   size_t end = at;
