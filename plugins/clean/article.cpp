@@ -214,7 +214,7 @@ Article extract(const Submission& submission, const Limits& limits, HtmlTree& tr
     tree.parse(decoded.text, limits.html);
     article.html_nodes = tree.parsed_nodes();
     article.cut = tree.is_cut();
-    HtmlMetadata metadata = read_metadata(tree);
+    HtmlMetadata metadata = read_metadata(tree, submission.uri);
     article.title = std::move(metadata.title);
     article.byline = std::move(metadata.byline);
     article.site = bounded(std::move(metadata.site), kSiteBytesMax);

@@ -23,6 +23,7 @@ struct Submission {
   std::string_view body{};          // any bytes
   std::string_view content_type{};  // as submitted, or empty
   std::string_view title{};         // as submitted, or empty
+  std::string_view uri{};           // the document's address, or empty
   int64_t published_us = WM_NO_TIME;
 };
 

@@ -110,6 +110,7 @@ bool reads_bytewise(std::string_view bytes) {
 // bytes are text by themselves.
 std::string utf16_by_zeros(std::string_view body) {
   const std::string_view head = body.substr(0, 2048);
+  if (head.find('\0') == std::string_view::npos) return {};
   size_t even = 0, odd = 0;
   for (size_t i = 0; i < head.size(); ++i)
     if (head[i] == '\0') ++(i % 2 == 0 ? even : odd);
@@ -171,12 +172,13 @@ bool drop_zeros(std::string& text) {
   return text.find('\0') != std::string::npos && std::erase(text, '\0') > 0;
 }
 
-Decoded as_utf8(std::string_view body, size_t skip) {
+// `is_valid`: of the body without its first `skip` bytes, where that is known already.
+Decoded as_utf8(std::string_view body, size_t skip, bool is_valid) {
   Decoded decoded;
   size_t repairs = 0;
   decoded.text = body.substr(skip);
   decoded.repaired = drop_zeros(decoded.text);
-  if (!text::is_valid(decoded.text)) decoded.text = text::repair(decoded.text, &repairs);
+  if (!is_valid) decoded.text = text::repair(decoded.text, &repairs);
   decoded.charset = "utf-8";
   decoded.repaired = decoded.repaired || repairs > 0;
   if (!decoded.repaired) decoded.body_offset = skip;
@@ -196,7 +198,7 @@ bool as_charset(std::string_view body, const std::string& charset, Decoded& deco
 
 Decoded decode(std::string_view body, std::string_view content_type, bool is_html) {
   Decoded decoded;
-  if (body.starts_with("\xef\xbb\xbf")) return as_utf8(body, 3);
+  if (body.starts_with("\xef\xbb\xbf")) return as_utf8(body, 3, text::is_valid(body.substr(3)));
   if (body.starts_with("\xff\xfe") && as_charset(body.substr(2), "utf-16le", decoded))
     return decoded;
   if (body.starts_with("\xfe\xff") && as_charset(body.substr(2), "utf-16be", decoded))
@@ -213,18 +215,18 @@ Decoded decode(std::string_view body, std::string_view content_type, bool is_htm
   for (const std::string& name : declared) {
     if (name.empty()) continue;
     if (name == "utf-8") {
-      if (valid) return as_utf8(body, 0);
+      if (valid) return as_utf8(body, 0, true);
       continue;
     }
     // Text that is valid UTF-8 beyond ASCII is hardly ever meant as a one-byte charset.
     if (valid && name.starts_with("windows-125")) continue;
     if (as_charset(body, name, decoded)) return decoded;
   }
-  if (valid) return as_utf8(body, 0);
+  if (valid) return as_utf8(body, 0, true);
 
   // Well-formed sequences of several bytes hardly ever come about by chance, so what holds enough
   // of them is UTF-8 with broken bytes, the more so where it says UTF-8.
-  Decoded repaired = as_utf8(body, 0);
+  Decoded repaired = as_utf8(body, 0, false);
   size_t broken = 0, high = 0;
   for (size_t at = 0; (at = repaired.text.find("\xef\xbf\xbd", at)) != std::string::npos; at += 3)
     ++broken;

@@ -58,6 +58,8 @@ bool opens_in_capitals(std::string_view text) {
 
 Dateline find_dateline(std::string_view line) {
   const std::string_view head = line.substr(0, kDatelineBytesMax + 8);
+  if (head.find('-') == std::string_view::npos && head.find('\xe2') == std::string_view::npos)
+    return {};
   size_t best = std::string_view::npos, dash_size = 0;
   for (const std::string_view dash :
        {" -- ", " - ", " \xe2\x80\x94 ", " \xe2\x80\x93 ", "\xe2\x80\x94", ") -- ", ")-- ", " --",

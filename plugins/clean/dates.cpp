@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "plugins/clean/lines.hpp"
+#include "plugins/clean/phrases.hpp"
 
 namespace wiremill::clean {
 namespace {
@@ -74,7 +75,12 @@ int month_of(std::string_view word) {
     for (const MonthName& entry : kMonths) months.emplace(entry.name, entry.month);
     return months;
   }();
-  if (word.size() > kMonthBytesMax) return -1;
+  static const Phrases kBeginnings = [] {
+    std::vector<std::string_view> names;
+    for (const MonthName& entry : kMonths) names.push_back(entry.name);
+    return Phrases(names);
+  }();
+  if (word.size() > kMonthBytesMax || !kBeginnings.may_begin(word)) return -1;
   const auto found = kByName.find(lower(word));
   return found == kByName.end() ? -1 : found->second;
 }

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string_view>
 
+#include "plugins/clean/lines.hpp"
+
 namespace wiremill::clean {
 
 struct FoundDate {
@@ -21,5 +23,8 @@ struct FoundDate {
 // "April 26, 2023 22:16", "26 April 2023", "2023/04/28 15:20", "28.04.2023", "2023年4月28日", with
 // month names in a dozen European languages. Looks at the first 400 bytes. Years 1900 to 2100.
 std::optional<FoundDate> find_date(std::string_view text);
+
+// False where no date is in a line of this shape: each has a year of four digits.
+inline bool may_hold_date(const Shape& shape) { return shape.digits >= 4; }
 
 }  // namespace wiremill::clean

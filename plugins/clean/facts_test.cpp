@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "plugins/clean/address.hpp"
 #include "plugins/clean/dateline.hpp"
 #include "plugins/clean/dates.hpp"
 #include "plugins/clean/html_metadata.hpp"
@@ -82,6 +83,38 @@ TEST(Bylines, NamesAndNoSentences) {
   EXPECT_EQ(find_byline("By Monday evening the water had reached the upper floor of the house."),
             "");
   EXPECT_EQ(find_byline("Ada Finch"), "");
+}
+
+// Most expectations are the examples of RFC 3986, 5.4.
+TEST(Addresses, AreMadeAbsolute) {
+  constexpr std::string_view kBase = "http://a.example/b/c/d;p?q";
+  EXPECT_EQ(absolute_address("https://b.example/x", ""), "https://b.example/x");
+  EXPECT_EQ(absolute_address("HTTP://b.example/x", kBase), "HTTP://b.example/x");
+  EXPECT_EQ(absolute_address("g", kBase), "http://a.example/b/c/g");
+  EXPECT_EQ(absolute_address(" ./g\n", kBase), "http://a.example/b/c/g");
+  EXPECT_EQ(absolute_address("g/", kBase), "http://a.example/b/c/g/");
+  EXPECT_EQ(absolute_address("/g", kBase), "http://a.example/g");
+  EXPECT_EQ(absolute_address("//g.example/h", kBase), "http://g.example/h");
+  EXPECT_EQ(absolute_address("?y", kBase), "http://a.example/b/c/d;p?y");
+  EXPECT_EQ(absolute_address("g?y/../x", kBase), "http://a.example/b/c/g?y/../x");
+  EXPECT_EQ(absolute_address("g#s/../x", kBase), "http://a.example/b/c/g#s/../x");
+  EXPECT_EQ(absolute_address(".", kBase), "http://a.example/b/c/");
+  EXPECT_EQ(absolute_address("..", kBase), "http://a.example/b/");
+  EXPECT_EQ(absolute_address("../../../g", kBase), "http://a.example/g");
+  EXPECT_EQ(absolute_address("/./g/../h", kBase), "http://a.example/h");
+  EXPECT_EQ(absolute_address("/..g/h.", kBase), "http://a.example/..g/h.");
+  EXPECT_EQ(absolute_address("g", "https://a.example"), "https://a.example/g");
+  EXPECT_EQ(absolute_address("?y", "https://a.example?q"), "https://a.example/?y");
+}
+
+TEST(Addresses, NeverInvented) {
+  constexpr std::string_view kBase = "http://a.example/b/c";
+  for (const std::string_view reference :
+       {"", "  ", "#top", "mailto:ada@example.org", "javascript:void(0)", "a b", "//", "///x"})
+    EXPECT_EQ(absolute_address(reference, kBase), "") << reference;
+  for (const std::string_view base :
+       {"", "a.example/b", "ftp://a.example/b", "http://", "http:///b"})
+    EXPECT_EQ(absolute_address("/g", base), "") << base;
 }
 
 TEST(JsonLd, ReadsTheArticleInAGraph) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -337,70 +339,48 @@ constexpr std::array kTails = {
 };
 
 constexpr uint32_t kFurnitureLength = 240, kPitchLength = 500;
-constexpr size_t kOpeningBytesMax = 128;  // of a line, in which any phrase has its place
+constexpr size_t kPitchBytesMin = 10;    // "inbox" and "suscr", the shortest two words of a pitch
+constexpr size_t kOpeningBytesMax = 80;  // of a line: three for each byte of the longest phrase
 
-// Without a word that begins like one of these no line is a pitch, nor speaks of rights reserved.
+// Five bytes in a row of each phrase without which no line is a pitch, nor speaks of rights
+// reserved: rare ones, so that few other lines hold them. From "u lik" on: "would you like", "do you
+// want", "don't want", "all rights", "published, broadcast", "vorbehalten", "droits", "derechos" and
+// "your email".
 constexpr std::array<std::string_view, 19> kSigns = {
-    "cookie",   "newslett", "inbox",    "twitter",  "facebook", "instagra", "telegram",
-    "whatsapp", "youtube",  "google n", "would yo", "do you w", "don't wa", "all righ",
-    "may not ", "alle rec", "tous dro", "todos lo", "your ema"};
+    "cooki", "wslet", "inbox", "twitt", "acebo", "stagr", "elegr", "atsap", "outub", "oogle",
+    "u lik", "u wan", "'t wa", "ll ri", "d, br", "orbeh", "droit", "erech", "r ema"};
 
-// Finds any of kSigns in one walk over a line, whatever its case (Aho and Corasick's automaton).
+// The signs are looked for by their first or last four letters, at every second place of a line: of
+// two neighbouring places one is such a place. Others of the same hash are found, too, which costs a
+// closer look.
 class SignFinder {
  public:
   SignFinder() {
-    next_.emplace_back();
-    for (const std::string_view sign : kSigns) {
-      uint8_t state = 0;
-      for (const char c : sign) {
-        uint8_t& next = next_[state][static_cast<unsigned char>(c)];
-        if (next == 0) {
-          const auto added = static_cast<uint8_t>(next_.size());
-          next = added;
-          state = added;
-          next_.emplace_back();
-        } else {
-          state = next;
-        }
-      }
-      ends_[state] = true;
-    }
-    std::vector<uint8_t> reached{0}, falls(next_.size(), 0);
-    for (size_t i = 0; i < reached.size(); ++i) {
-      const uint8_t state = reached[i];
-      for (size_t c = 0; c < 256; ++c) {
-        uint8_t& next = next_[state][c];
-        const uint8_t fallen = state == 0 ? 0 : next_[falls[state]][c];
-        if (next == 0) {
-          next = fallen;
-        } else {
-          falls[next] = fallen;
-          ends_[next] = ends_[next] || ends_[fallen];
-          reached.push_back(next);
-        }
-      }
-    }
-    for (size_t state = 0; state < next_.size(); ++state) {
-      for (size_t c = 'A'; c <= 'Z'; ++c) next_[state][c] = next_[state][c + 32];
-      if (ends_[state])
-        next_[state].fill(static_cast<uint8_t>(state));  // what is found stays found
-    }
+    for (const std::string_view sign : kSigns)
+      for (const size_t at : {0, 1}) hashes_.set(hash(four_at(sign, at)));
   }
 
-  bool find(std::string_view line) const {
-    uint8_t state = 0;
-    for (const char c : line) state = next_[state][static_cast<unsigned char>(c)];
-    return ends_[state];
+  bool may_hold(std::string_view line) const {
+    bool found = false;
+    for (size_t at = 0; at + 4 <= line.size(); at += 2) found |= hashes_[hash(four_at(line, at))];
+    return found;
   }
 
  private:
-  std::vector<std::array<uint8_t, 256>> next_;
-  std::array<bool, 256> ends_{};
+  static constexpr size_t kBits = 16;
+  static uint32_t four_at(std::string_view text, size_t at) {
+    uint32_t four = 0;
+    std::memcpy(&four, text.data() + at, 4);
+    return four | 0x20202020U;  // in lower case
+  }
+  static size_t hash(uint32_t four) { return four * 0x9e3779b1U >> (32 - kBits); }
+
+  std::bitset<1 << kBits> hashes_;
 };
 
-bool holds_sign(std::string_view line) {
+bool may_hold_sign(std::string_view line) {
   static const SignFinder kFinder;
-  return kFinder.find(line);
+  return kFinder.may_hold(line);
 }
 
 bool is_word_byte(char c) {
@@ -452,7 +432,7 @@ bool looks_like_furniture(std::string_view line, const Shape& shape, bool has_si
 }
 
 bool reads_like_pitch(std::string_view line, const Shape& shape, bool has_sign) {
-  if (shape.length > kPitchLength) return false;
+  if (shape.length > kPitchLength || line.size() < kPitchBytesMin) return false;
   const bool speaks_of_itself = starts_with_ignoring_case(line, "this article ") ||
                                 starts_with_ignoring_case(line, "this story ");
   if (!speaks_of_itself && !has_sign) return false;
@@ -489,22 +469,23 @@ bool reads_like_pitch(std::string_view line, const Shape& shape, bool has_sign) 
 }  // namespace
 
 bool is_furniture(std::string_view line, const Shape& shape) {
-  return looks_like_furniture(line, shape, shape.length <= kFurnitureLength && holds_sign(line));
+  return looks_like_furniture(line, shape, shape.length <= kFurnitureLength && may_hold_sign(line));
 }
 
 bool is_pitch(std::string_view line, const Shape& shape) {
-  return reads_like_pitch(line, shape, shape.length <= kPitchLength && holds_sign(line));
+  return reads_like_pitch(line, shape, shape.length <= kPitchLength && may_hold_sign(line));
 }
 
 bool is_furniture_or_pitch(std::string_view line, const Shape& shape) {
-  const bool has_sign = shape.length <= kPitchLength && holds_sign(line);
+  const bool has_sign = shape.length <= kPitchLength && may_hold_sign(line);
   return looks_like_furniture(line, shape, has_sign) || reads_like_pitch(line, shape, has_sign);
 }
 
 bool opens_tail(std::string_view line, const Shape& shape) {
   if (shape.length > 60 || shape.ends_sentence) return false;
   // "12 Comments", "(3) Kommentare"
-  const size_t letter = line.find_first_not_of("0123456789 ()[]#+*-");
+  const bool is_bare = !line.empty() && (line[0] | 32) >= 'a' && (line[0] | 32) <= 'z';
+  const size_t letter = is_bare ? 0 : line.find_first_not_of("0123456789 ()[]#+*-");
   if (letter == std::string::npos) return false;
   static const Phrases kPhrases(kTails);
   if (!kPhrases.may_begin(line.substr(letter))) return false;

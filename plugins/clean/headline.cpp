@@ -14,8 +14,10 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "plugins/clean/dates.hpp"
+#include "plugins/clean/eight_bytes.hpp"
 #include "plugins/clean/furniture.hpp"
 #include "plugins/clean/letters.hpp"
 
@@ -33,29 +35,76 @@ constexpr std::array<std::string_view, 7> kStrongSeparators = {
     "> ", " | ", " :: ", " \xc2\xbb ", " \xe2\x80\xba ", " \xc2\xb7 ", " \xe2\x80\xa2 "};
 constexpr std::array<std::string_view, 3> kDashes = {" - ", " \xe2\x80\x93 ", " \xe2\x80\x94 "};
 
-// A word of the story, as a number: its first letters, lowered and cut to a stem, mixed into one.
+// A word of the story, as a number: its first letters, lowered and cut to a stem. ASCII stems are
+// their own bytes, the lowest first; the letters of others are mixed into one.
 using WordKey = uint64_t;
+
+constexpr WordKey kMixed = WordKey{1} << 63;
 
 constexpr WordKey with_letter(WordKey key, char32_t letter) {
   key = (key ^ letter) * 0x9e3779b97f4a7c15U;
-  return key ^ key >> 29;
+  return (key ^ key >> 29) | kMixed;
+}
+
+// A word that grows letter by letter.
+class Stem {
+ public:
+  void add(char32_t letter) {
+    if (letters_++ >= kStemLetters) return;
+    is_ascii_ = is_ascii_ && letter < 0x80;
+    bytes_ |= WordKey{letter & 0x7f} << 8 * (letters_ - 1);
+    mixed_ = with_letter(mixed_, letter);
+  }
+  size_t letters() const { return letters_; }
+  WordKey key() const { return is_ascii_ ? bytes_ : mixed_; }
+
+ private:
+  WordKey bytes_ = 0, mixed_ = 1;
+  size_t letters_ = 0;
+  bool is_ascii_ = true;
+};
+
+// The word of ASCII letters and digits at `at`, where it is shorter than eight bytes and no
+// character beyond ASCII follows.
+struct ShortWord {
+  WordKey key;
+  size_t size;
+  bool has_digit;
+};
+inline std::optional<ShortWord> short_word(std::string_view line, size_t at) {
+  const uint64_t bytes = load_eight(line, at);
+  const uint64_t digits = digits_within(bytes);
+  const uint64_t others = ~(letters_within(bytes) | digits) & kEachTop;
+  if (others == 0) return std::nullopt;
+  const uint64_t end = others & -others;  // the top of the byte behind the word
+  if ((bytes & end) != 0) return std::nullopt;
+  const uint64_t word = (end >> 7) - 1;
+  constexpr uint64_t kStem = (uint64_t{1} << 8 * kStemLetters) - 1;
+  return ShortWord{(bytes | 0x20 * kEachByte) & word & kStem, bytes_before(end),
+                   (digits & word) != 0};
 }
 
 // Visits the words that may carry meaning: four letters or more, or a figure; of wide scripts every
 // two characters in a row.
 template <class Visit>
 void each_content_word(std::string_view line, Visit&& visit) {
-  WordKey stem = 1;
+  Stem stem;
   char32_t wide_before = 0;
-  size_t letters = 0;
   bool has_digit = false;
   const auto finish = [&] {
-    if (letters >= 4 || has_digit) visit(stem);
-    stem = 1;
-    letters = 0;
+    if (stem.letters() >= 4 || has_digit) visit(stem.key());
+    stem = {};
     has_digit = false;
   };
   for (size_t at = 0; at < line.size();) {
+    if (stem.letters() == 0) {
+      if (const auto word = short_word(line, at)) {
+        if (word->size >= 4 || word->has_digit) visit(word->key);
+        at += word->size + 1;
+        wide_before = 0;
+        continue;
+      }
+    }
     const char32_t c = next_character(line, at);
     const uint8_t traits = traits_of(c);
     if (is_wide(c) && (traits & kAlpha) != 0) {
@@ -66,11 +115,11 @@ void each_content_word(std::string_view line, Visit&& visit) {
     }
     wide_before = 0;
     if ((traits & (kAlphabetic | kDigit)) == 0) {
-      if (letters > 0) finish();
+      if (stem.letters() > 0) finish();
       continue;
     }
     has_digit = has_digit || (traits & kDigit) != 0;
-    if (letters++ < kStemLetters) stem = with_letter(stem, lowered(c));
+    stem.add(lowered(c));
   }
   finish();
 }
@@ -80,28 +129,23 @@ class StoryWords {
  public:
   StoryWords(const std::vector<Line>& lines, Segment story) {
     std::vector<WordKey> words;
-    size_t leads = 0, lead_words = 0;
+    std::vector<std::pair<size_t, size_t>> leads;  // which of the words stand in the opening
     for (size_t i = story.begin; i < story.end; ++i) {
       if (!is_prose(lines[i])) continue;
-      const bool is_lead = lines[i].text.ends_with('.') || lines[i].shape.stops > 1;
       const size_t before = words.size();
       each_content_word(lines[i].text, [&](WordKey word) { words.push_back(word); });
-      // The words of the opening stand first.
-      if (leads < kLeadLines && is_lead) {
-        std::rotate(words.begin() + static_cast<ptrdiff_t>(lead_words),
-                    words.begin() + static_cast<ptrdiff_t>(before), words.end());
-        lead_words += words.size() - before;
-      }
-      leads += is_lead;
+      const bool is_lead = lines[i].text.ends_with('.') || lines[i].shape.stops > 1;
+      if (is_lead && leads.size() < kLeadLines) leads.emplace_back(before, words.size());
     }
     total_ = words.size();
     slots_.resize(std::bit_ceil(2 * total_ + 1));
-    for (size_t i = 0; i < words.size(); ++i) {
-      Counted& counted = slots_[slot_of(words[i])];
-      counted.word = words[i];
+    for (const WordKey word : words) {
+      Counted& counted = slots_[slot_of(word)];
+      counted.word = word;
       ++counted.times;
-      counted.in_lead = counted.in_lead || i < lead_words;
     }
+    for (const auto& [begin, end] : leads)
+      for (size_t i = begin; i < end; ++i) slots_[slot_of(words[i])].in_lead = true;
   }
 
   struct Overlap {
@@ -112,6 +156,7 @@ class StoryWords {
     Overlap overlap;
     float all = 0;
     std::vector<WordKey> words;
+    words.reserve(line.size() / 5 + 1);
     each_content_word(line, [&](WordKey word) { words.push_back(word); });
     std::sort(words.begin(), words.end());
     words.erase(std::unique(words.begin(), words.end()), words.end());
@@ -140,7 +185,8 @@ class StoryWords {
   };
   // The slot of a word, or the free one that it would take.
   size_t slot_of(WordKey word) const {
-    size_t slot = word & (slots_.size() - 1);
+    const uint64_t mixed = word * 0x9e3779b97f4a7c15U;
+    size_t slot = (mixed ^ mixed >> 32) & (slots_.size() - 1);
     while (slots_[slot].times > 0 && slots_[slot].word != word)
       slot = (slot + 1) & (slots_.size() - 1);
     return slot;
@@ -197,9 +243,24 @@ size_t columns_in(std::string_view raw) {
   return gaps;
 }
 
+// Whether a mark may stand in a line: the last byte of one's sign, and a blank behind it.
+bool may_hold_mark(std::string_view line) {
+  static constexpr auto kSigns = [] {
+    std::array<bool, 256> signs{};
+    for (const char sign : std::string_view(">|:/-\xbb\xba\xb7\xa2\x93\x94"))
+      signs[static_cast<unsigned char>(sign)] = true;
+    return signs;
+  }();
+  bool holds = false;
+  for (size_t i = 1; i < line.size(); ++i)
+    holds |= line[i] == ' ' && kSigns[static_cast<unsigned char>(line[i - 1])];
+  return holds;
+}
+
 float points_for_looks(const Line& line, std::string_view raw) {
   const Shape& shape = line.shape;
   const std::string_view text = line.text;
+  const bool has_mark = may_hold_mark(text);
   float points = 0;
   if (shape.words >= 5 && shape.words <= 18)
     points += 2.5F;
@@ -215,14 +276,14 @@ float points_for_looks(const Line& line, std::string_view raw) {
   if (line.kind == LineKind::kHeading) points += 4;
   if (line.kind == LineKind::kListItem) points -= 3;
   for (const std::string_view mark : kStrongSeparators)
-    points -= 2 * static_cast<float>(count_of(text, mark));
-  points -= 2 * static_cast<float>(count_of(text, " / "));
-  points -= std::min(6.0F, 1.5F * static_cast<float>(columns_in(raw)));
-  const size_t joints = joined_figures(text);
+    if (has_mark) points -= 2 * static_cast<float>(count_of(text, mark));
+  if (has_mark) points -= 2 * static_cast<float>(count_of(text, " / "));
+  if (raw != text) points -= std::min(6.0F, 1.5F * static_cast<float>(columns_in(raw)));
+  const size_t joints = shape.digits >= 2 ? joined_figures(text) : 0;
   points -= joints > 1 ? 4.0F : static_cast<float>(joints);
-  if (find_date(text)) points -= 2;
+  if (may_hold_date(shape) && find_date(text)) points -= 2;
   // "Author: Ada Finch  Photo: handout", "Views: 20"
-  const size_t colons = count_of(text, ": ");
+  const size_t colons = has_mark ? count_of(text, ": ") : 0;
   if (colons > 1) points -= 3;
   if (colons > 0 && shape_of(text.substr(text.find(": "))).words <= 3) points -= 3;
   if (colons > 0 && text.find(' ') > text.find(':') && shape.digits > 3) points -= 2;
@@ -246,9 +307,14 @@ struct Candidate {
 
 class Finder {
  public:
-  Finder(std::string_view text, const std::vector<Line>& lines, const std::vector<LineRole>& roles,
+  Finder(std::string_view text, const std::vector<Line>& lines, const std::vector<LineNote>& notes,
          Segment story)
-      : text_(text), lines_(lines), roles_(roles), story_(story), words_(lines, story) {
+      : text_(text), lines_(lines), notes_(notes), story_(story), words_(lines, story) {
+    times_above_.resize(story.begin);
+    for (size_t k = 0; k < story.begin; ++k) {
+      ++times_above_[notes[k].first];
+      others_above_ += !signs_story(k);
+    }
     for (size_t k = 0; k < std::min(kPageTitleLines, story.begin); ++k)
       page_title_.push_back(fold(lines[k].text));
   }
@@ -280,34 +346,34 @@ class Finder {
   }
 
   void consider(size_t i) {
-    Candidate candidate{.line = i, .shown = lines_[i], .published_us = {}, .overlap = {}};
-    Line& line = candidate.shown;
-    FusedTitle fused = split_fused(line.text);
-    const std::string whole = without_names(fused.title);
-    LineRole role = roles_[i];
-    if (whole != line.text) {
-      line.text = whole;
-      line.shape = shape_of(whole);
-      role = is_furniture(whole, line.shape) ? LineRole::kFurniture : LineRole::kPlain;
-      candidate.published_us = fused.published_us;
+    Candidate candidate{.line = i, .shown = {}, .published_us = {}, .overlap = {}};
+    LineRole role = notes_[i].role;
+    if (std::optional<FusedTitle> parted = without_rest(lines_[i])) {
+      Line& line = candidate.shown;
+      line = lines_[i];
+      line.text = std::move(parted->title);
+      line.shape = shape_of(line.text);
+      role = is_furniture(line.text, line.shape) ? LineRole::kFurniture : LineRole::kPlain;
+      candidate.published_us = parted->published_us;
     }
+    const Line& line = candidate.shown.text.empty() ? lines_[i] : candidate.shown;
     const Shape& shape = line.shape;
-    candidate.overlap = words_.with(line.text, i >= story_.begin && is_prose(line));
-    // A headline may hold a separator; a breadcrumb does not speak of the story.
-    if (role == LineRole::kFurniture && shape.symbols == 1 && candidate.overlap.found >= 3 &&
-        candidate.overlap.share >= 0.6F)
-      role = LineRole::kPlain;
-    if (role != LineRole::kPlain || shape.words < 2 || shape.length < 8 || shape.length > 220 ||
+    const bool may_be_plain =
+        role == LineRole::kPlain || (role == LineRole::kFurniture && shape.symbols == 1);
+    if (!may_be_plain || shape.words < 2 || shape.length < 8 || shape.length > 220 ||
         shape.ends_colon)
       return;
     const bool inside = i >= story_.begin;
+    // A paragraph or a subheading of the story, unless the page says otherwise.
+    if (inside && (line.text.ends_with('.') || shape.length > 160 || shape.words < 4)) return;
     const bool is_signed = signed_below(i);
     const bool again = repeated_in_page_title(i, line.text);
-    if (inside) {
-      // A paragraph or a subheading of the story, unless the page says otherwise.
-      if (line.text.ends_with('.') || shape.length > 160 || shape.words < 4) return;
-      if (!(i == story_.begin && line.shape.ends_sentence) && !is_signed && !again) return;
-    }
+    if (inside && !(i == story_.begin && shape.ends_sentence) && !is_signed && !again) return;
+    candidate.overlap = words_.with(line.text, inside && is_prose(line));
+    // A headline may hold a separator; a breadcrumb does not speak of the story.
+    if (role == LineRole::kFurniture &&
+        (candidate.overlap.found < 3 || candidate.overlap.share < 0.6F))
+      return;
     float& points = candidate.points;
     points = points_for_looks(line, raw_of(i));
     points += 7 * candidate.overlap.share * std::min(1.0F, candidate.overlap.found / 3) +
@@ -318,11 +384,21 @@ class Finder {
     if (!inside && stands_again(i)) points += 2;
     if (inside) points -= 1.5F;
     points += points_for_place(i);
+    if (candidate.shown.text.empty()) candidate.shown = line;
     candidates_.push_back(std::move(candidate));
   }
 
   std::string_view raw_of(size_t i) const {
     return text_.substr(lines_[i].body_begin, lines_[i].body_end - lines_[i].body_begin);
+  }
+
+  // A line less what it was fused with and less the site's name; nothing where it has neither.
+  std::optional<FusedTitle> without_rest(const Line& line) const {
+    if (!may_hold_mark(line.text) && !may_hold_date(line.shape)) return std::nullopt;
+    FusedTitle fused = split_fused(line.text);
+    fused.title = without_names(fused.title);
+    if (fused.title == line.text) return std::nullopt;
+    return fused;
   }
 
   // A line less the site's name, which the story does not know.
@@ -349,13 +425,17 @@ class Finder {
     return rest;
   }
 
+  bool signs_story(size_t i) const {
+    return notes_[i].role == LineRole::kDate || notes_[i].role == LineRole::kByline;
+  }
+
   // A date or a byline among the next lines.
   bool signed_below(size_t i) const {
     size_t plain = 0;
     for (size_t k = i + 1; k < std::min(i + 5, lines_.size()); ++k) {
-      if (roles_[k] == LineRole::kDate || roles_[k] == LineRole::kByline) return true;
+      if (signs_story(k)) return true;
       if (is_prose(lines_[k]) && lines_[k].shape.length > 200) return false;
-      if (roles_[k] == LineRole::kPlain && ++plain > 1) return false;
+      if (notes_[k].role == LineRole::kPlain && ++plain > 1) return false;
     }
     return false;
   }
@@ -373,10 +453,7 @@ class Finder {
 
   // Headlines are printed twice (for two widths of screen), menus of four words and more are not.
   bool stands_again(size_t i) const {
-    if (lines_[i].shape.words < 4) return false;
-    size_t count = 0;
-    for (size_t k = 0; k < story_.begin; ++k) count += lines_[k].text == lines_[i].text;
-    return count > 1;
+    return lines_[i].shape.words >= 4 && times_above_[notes_[i].first] > 1;
   }
 
   // Against lines that might be headlines themselves between this one and the story; for a line
@@ -384,16 +461,14 @@ class Finder {
   float points_for_place(size_t i) const {
     float points = 0;
     for (size_t k = i + 1; k < story_.begin; ++k) {
-      if (roles_[k] == LineRole::kFurniture)
+      if (notes_[k].role == LineRole::kFurniture)
         points -= 0.05F;
-      else if (roles_[k] == LineRole::kPlain && lines_[k].text != lines_[i].text)
+      else if (notes_[k].role == LineRole::kPlain && notes_[k].first != notes_[i].first)
         points -= lines_[k].shape.words > 2 ? 0.4F : 0.2F;
     }
     points = std::max(points, -4.0F);
-    bool alone = true;
-    for (size_t k = 0; k < story_.begin; ++k)
-      alone = alone && (k == i || roles_[k] == LineRole::kDate || roles_[k] == LineRole::kByline);
-    if (alone) points += 3;
+    const size_t own = i < story_.begin && !signs_story(i) ? 1 : 0;
+    if (others_above_ == own) points += 3;
     if (i + 1 == story_.begin) points += 1.5F;
     return points;
   }
@@ -412,9 +487,11 @@ class Finder {
 
   std::string_view text_;
   const std::vector<Line>& lines_;
-  const std::vector<LineRole>& roles_;
+  const std::vector<LineNote>& notes_;
   const Segment story_;
   const StoryWords words_;
+  std::vector<uint32_t> times_above_;    // how often a text stands there, by its first line
+  size_t others_above_ = 0;              // lines there that are neither date nor byline
   std::vector<std::string> page_title_;  // the first lines above the story, folded
   std::vector<Candidate> candidates_;
 };
@@ -471,8 +548,8 @@ FusedTitle split_fused(std::string_view line) {
 }
 
 Headline find_headline(std::string_view text, const std::vector<Line>& lines,
-                       const std::vector<LineRole>& roles, Segment story) {
-  return Finder(text, lines, roles, story).find();
+                       const std::vector<LineNote>& notes, Segment story) {
+  return Finder(text, lines, notes, story).find();
 }
 
 }  // namespace wiremill::clean

@@ -15,6 +15,12 @@ namespace wiremill::clean {
 
 enum class LineRole : uint8_t { kPlain, kFurniture, kDate, kByline, kTail };
 
+// What is known of a line: besides its role, which line is the first with the same text.
+struct LineNote {
+  LineRole role = LineRole::kPlain;
+  uint32_t first = 0;
+};
+
 // Where the story stands among the lines.
 struct Segment {
   size_t begin = 0, end = 0;
@@ -28,10 +34,10 @@ struct Headline {
   std::optional<int64_t> published_us;  // of a date that was fused with it
 };
 
-// `text` is what the lines were cut from, `roles` is theirs, line for line. No line where none
+// `text` is what the lines were cut from, `notes` are theirs, line for line. No line where none
 // looks like a headline.
 Headline find_headline(std::string_view text, const std::vector<Line>& lines,
-                       const std::vector<LineRole>& roles, Segment story);
+                       const std::vector<LineNote>& notes, Segment story);
 
 // A line less the sections of a breadcrumb, and less a date with a word or two about it, that were
 // fused with a title ("date 2023-04-27 A headline of five words"). The line itself where nothing

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/clean/address.hpp"
 #include "plugins/clean/dateline.hpp"
 #include "plugins/clean/dates.hpp"
 #include "plugins/clean/json_ld.hpp"
@@ -50,15 +51,6 @@ bool is_date_name(std::string_view name) {
   return false;
 }
 
-// An absolute address, or nothing.
-std::string address(std::string_view text) {
-  std::string tidied = tidy(text);
-  const bool is_absolute =
-      starts_with_ignoring_case(tidied, "http://") || starts_with_ignoring_case(tidied, "https://");
-  if (!is_absolute || tidied.find(' ') != std::string::npos) tidied.clear();
-  return tidied;
-}
-
 // Facts in order of the trust that they deserve; the first that is there wins.
 struct Found {
   std::string headline, og_title, page_title, heading, site, ld_authors, meta_author, rel_author;
@@ -68,7 +60,7 @@ struct Found {
   size_t headings = 0;
 };
 
-void read_meta(const HtmlAttributes& attributes, Found& found) {
+void read_meta(const HtmlAttributes& attributes, std::string_view uri, Found& found) {
   const std::string_view name =
       attributes.property.empty()
           ? (attributes.name.empty() ? attributes.itemprop : attributes.name)
@@ -84,7 +76,7 @@ void read_meta(const HtmlAttributes& attributes, Found& found) {
   else if (lowered == "description" && found.meta_description.empty())
     found.meta_description = tidy(attributes.content);
   else if (lowered == "og:url" && found.og_url.empty())
-    found.og_url = address(attributes.content);
+    found.og_url = absolute_address(attributes.content, uri);
   else if ((lowered == "author" || lowered == "article:author" || lowered == "dc.creator" ||
             lowered == "parsely-author") &&
            found.meta_author.empty() && attributes.content.find("://") == std::string_view::npos)
@@ -150,14 +142,14 @@ bool is_suffixed_form(std::string_view longer, std::string_view shorter) {
          separated(longer.substr(0, longer.size() - shorter.size()), true);
 }
 
-HtmlMetadata read_metadata(const HtmlTree& tree) {
+HtmlMetadata read_metadata(const HtmlTree& tree, std::string_view uri) {
   Found found;
   const std::vector<HtmlNode>& nodes = tree.nodes();
   for (uint32_t i = 0; i < nodes.size(); ++i) {
     const HtmlNode& node = nodes[i];
     const HtmlAttributes& attributes = tree.attributes(node);
     switch (node.tag) {
-      case Tag::kMeta: read_meta(attributes, found); break;
+      case Tag::kMeta: read_meta(attributes, uri, found); break;
       case Tag::kTitle:
         if (found.page_title.empty()) found.page_title = tree.text_of(i);
         break;
@@ -183,7 +175,7 @@ HtmlMetadata read_metadata(const HtmlTree& tree) {
         break;
       case Tag::kLinkElement:
         if (found.canonical.empty() && lower_ascii(attributes.rel) == "canonical")
-          found.canonical = address(attributes.href);
+          found.canonical = absolute_address(attributes.href, uri);
         break;
       default: break;
     }

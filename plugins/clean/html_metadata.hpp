@@ -1,10 +1,11 @@
-// Title, time of publication, byline, site, description and address as a page states them. Called by article.cpp for each HTML
-// document. Any thread.
+// Title, time of publication, byline, site, description and address as a page states them. Called by
+// article.cpp for each HTML document. Any thread.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "plugins/clean/html_tree.hpp"
 
@@ -21,7 +22,8 @@ struct HtmlMetadata {
 // site's name. Published: JSON-LD, <meta>, itemprop, <time>. Site: og:site_name, JSON-LD's publisher.
 // Description: og:description, <meta name="description">. Canonical: <link rel="canonical">, og:url.
 // What is not stated stays empty.
-HtmlMetadata read_metadata(const HtmlTree& tree);
+// `uri` is the page's own address, to which the ones that it states may be relative, or empty.
+HtmlMetadata read_metadata(const HtmlTree& tree, std::string_view uri);
 
 // `title` less a site's name after or before a separator (" | ", " - ", " » "), where it is `site`
 // or plainly shorter than the rest.

@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "daemon/text/utf8.hpp"
+#include "plugins/clean/eight_bytes.hpp"
 #include "plugins/clean/letters.hpp"
 
 namespace wiremill::clean {
@@ -78,37 +80,53 @@ bool is_wide_space(char32_t c) {
          c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000 || c == 0xfeff;
 }
 
-// ASCII that is neither blank nor control character.
-inline bool is_plain(char c) { return c > ' ' && c < 0x7f; }
+// How far the text goes on from `at` as printable ASCII, with one blank at most between two words
+// and none at the end: what stays as it is. 0 where a blank stands at `at`.
+inline size_t plain_run(std::string_view text, size_t at) {
+  if (text[at] == ' ') return 0;
+  constexpr uint64_t kBlanks = ' ' * kEachByte;
+  size_t end = at;
+  for (size_t plain = 8; plain == 8; end += plain) {
+    const uint64_t bytes = load_eight(text, end), next_bytes = load_eight(text, end + 1);
+    // The lowest byte that either finds is right; those above it may not be.
+    const uint64_t unprintable = (bytes - kBlanks) | bytes | (bytes + kEachByte);
+    const uint64_t marks = (bytes ^ kBlanks) | (next_bytes ^ kBlanks);  // 0 for two blanks
+    const uint64_t two_blanks = (marks - kEachByte) & ~marks;
+    plain = bytes_before((unprintable | two_blanks) & kEachTop);
+  }
+  return end - at - (end > at && text[end - 1] == ' ' ? 1 : 0);
+}
 
 std::string tidy(std::string_view text) {
   std::string out;
-  out.reserve(text.size());
   bool pending = false, surely_nfc = true;
-  for (size_t at = 0; at < text.size();) {
-    const size_t begin = at;
-    // Words with one blank between them stay as they are.
-    while (at < text.size() &&
-           (is_plain(text[at]) ||
-            (text[at] == ' ' && at > begin && at + 1 < text.size() && is_plain(text[at + 1]))))
-      ++at;
-    if (at > begin) {
+  size_t begin = 0, end = 0;  // of what was last found to stay as it is
+  const auto keep = [&](size_t from, size_t to) {
+    const bool adjoins = from == end || (pending && from == end + 1 && text[end] == ' ');
+    if (begin == end || !adjoins) {
+      out.append(text, begin, end - begin);
       if (pending) out.push_back(' ');
-      pending = false;
-      out.append(text.data() + begin, at - begin);
+      begin = from;
+    }
+    end = to;
+    pending = false;
+  };
+  for (size_t at = 0; at < text.size();) {
+    const size_t from = at;
+    if (const size_t run = plain_run(text, at); run > 0) {
+      keep(from, at += run);
       continue;
     }
     const char32_t c = next_character(text, at);
     if (is_space(c)) {
-      pending = !out.empty();
+      pending = end > 0;
       continue;
     }
     if (c < 0x20 || c == 0x7f || (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x2060) continue;
     surely_nfc = surely_nfc && (traits_of(c) & kSurelyNfc) != 0;
-    if (pending) out.push_back(' ');
-    pending = false;
-    out.append(text.data() + begin, at - begin);
+    keep(from, at);
   }
+  out.append(text, begin, end - begin);
   return surely_nfc ? out : to_nfc(std::move(out));
 }
 
@@ -143,12 +161,14 @@ std::string lower_ascii(std::string_view text) {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  unsigned char bits = 0;
-  for (char& c : out) {
-    bits |= static_cast<unsigned char>(c);
-    c = static_cast<char>(c + (c >= 'A' && c <= 'Z' ? 32 : 0));
+  uint64_t all = 0;
+  for (size_t at = 0; at < out.size(); at += 8) {
+    uint64_t bytes = load_eight(text, at);
+    all |= bytes;
+    bytes += bytes_within(bytes, 'A', 'Z') >> 2;  // the top bit becomes the 32 between the cases
+    std::memcpy(out.data() + at, &bytes, std::min<size_t>(8, out.size() - at));
   }
-  if (bits < 0x80) return out;
+  if ((all & kEachTop) == 0) return out;
   out.clear();
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
@@ -175,51 +195,105 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view ascii_pre
   return true;
 }
 
+namespace {
+
+// What an ASCII character adds to a line's shape, as the first of a word and inside one: six counts
+// of ten bits in one number.
+constexpr uint64_t kWordCount = 1, kCasedCount = 1 << 10, kCapitalCount = 1 << 20,
+                   kDigitCount = 1 << 30, kCommaCount = uint64_t{1} << 40,
+                   kSymbolCount = uint64_t{1} << 50;
+constexpr size_t kCountedMax = 1023;  // characters until a count may be full
+
+enum AsciiFlag : uint8_t {
+  kInWord = 1,
+  kGoesOn = 2,   // what stood before it ended nothing
+  kSpecial = 4,  // is looked at by itself
+};
+
+struct AsciiShapes {
+  std::array<std::array<uint64_t, 2>, 256> counts{};  // [character][is_inside_word]
+  std::array<uint8_t, 256> flags{};
+};
+
+constexpr AsciiShapes kAsciiShapes = [] {
+  AsciiShapes shapes;
+  for (size_t c = 0; c < 256; ++c) {
+    const uint8_t word = kAsciiWords[c];
+    shapes.flags[c] = c >= 0x80 ? kSpecial : word != 0 ? kInWord | kGoesOn : kGoesOn;
+    auto& [first, inside] = shapes.counts[c];
+    if (word == kAsciiDigit) first = inside = kDigitCount;
+    if (word != 0) first += kWordCount;
+    if ((word & kAsciiLetter) != 0) first += kCasedCount;
+    if ((word & kAsciiCapital) != 0) first += kCapitalCount;
+  }
+  for (const char c : {'.', '!', '?', ':', '\''}) shapes.flags[static_cast<size_t>(c)] = kSpecial;
+  for (const char c : {' ', '"', ')', ']'}) shapes.flags[static_cast<size_t>(c)] = 0;
+  shapes.counts[','].fill(kCommaCount);
+  for (const char c : {'|', '>', '/'}) shapes.counts[static_cast<size_t>(c)].fill(kSymbolCount);
+  return shapes;
+}();
+
+void add_counts(uint64_t counts, Shape& shape) {
+  const auto count = [&](uint64_t one) {
+    return static_cast<uint32_t>(counts / one % (kCountedMax + 1));
+  };
+  shape.words += count(kWordCount);
+  shape.cased += count(kCasedCount);
+  shape.capitals += count(kCapitalCount);
+  shape.digits += count(kDigitCount);
+  shape.commas += count(kCommaCount);
+  shape.symbols += count(kSymbolCount);
+}
+
+}  // namespace
+
 Shape shape_of(std::string_view line) {
   Shape shape;
   uint32_t half_lengths = 0;
   uint32_t wide = 0;
-  bool in_word = false;
   bool stop_before = false;
+  const auto goes_on = [&] { stop_before = shape.ends_sentence = shape.ends_colon = false; };
+  uint64_t counts = 0;
+  size_t room = kCountedMax;
+  uint8_t flags = 0;  // of the character before
   for (size_t at = 0; at < line.size();) {
-    const size_t begin = at;
-    if (const uint8_t first = ascii_word(line[at]); first != 0) {
-      if (!in_word) {
-        ++shape.words;
-        if (first & kAsciiLetter) ++shape.cased;
-        if (first & kAsciiCapital) ++shape.capitals;
-      }
-      for (uint8_t word = first; word != 0; word = at < line.size() ? ascii_word(line[at]) : 0) {
-        if (word == kAsciiDigit) ++shape.digits;
-        ++at;
-      }
-      half_lengths += 2 * static_cast<uint32_t>(at - begin);
-      in_word = true;
-      stop_before = shape.ends_sentence = shape.ends_colon = false;
-      continue;
+    const size_t begin = at, end = std::min(line.size(), at + room);
+    uint8_t seen = 0;
+    for (; at < end; ++at) {
+      const auto c = static_cast<unsigned char>(line[at]);
+      const uint8_t next = kAsciiShapes.flags[c];
+      if ((next & kSpecial) != 0) break;
+      counts += kAsciiShapes.counts[c][flags & kInWord];
+      flags = next;
+      seen |= next;
     }
+    half_lengths += 2 * static_cast<uint32_t>(at - begin);
+    if ((seen & kGoesOn) != 0) goes_on();
+    room -= at - begin;
+    if (room == 0) {
+      add_counts(counts, shape);
+      counts = 0;
+      room = kCountedMax;
+    }
+    if (at == end) continue;
     half_lengths += 2;
     const char32_t c = next_character(line, at);
-    if (c == ' ') {
-      in_word = false;
-      continue;
-    }
     if (is_wide(c)) {
       half_lengths += 3;
       if (traits_of(c) & kAlpha) ++wide;
     } else if (const uint8_t traits = c < 0x80 ? 0 : traits_of(c);
                traits & (kAlpha | kCombining | kDigit)) {
       if (traits & kDigit) ++shape.digits;
-      if (!in_word) {
+      if ((flags & kInWord) == 0) {
         ++shape.words;
         if (traits & (kUpper | kLower)) ++shape.cased;
         if (traits & kUpper) ++shape.capitals;
       }
-      in_word = true;
-      stop_before = shape.ends_sentence = shape.ends_colon = false;
+      flags = kInWord;
+      goes_on();
       continue;
     }
-    if (c != '\'' && c != 0x2019 && c != 0x200c && c != 0x200d) in_word = false;
+    if (c != '\'' && c != 0x2019 && c != 0x200c && c != 0x200d) flags = 0;
     if (is_stop(c)) {
       // A stop inside a word or a number ("3.5", "example.com") ends nothing.
       const bool inner = c == '.' && at < line.size() && line[at] != ' ' && line[at] != '"' &&
@@ -229,14 +303,13 @@ Shape shape_of(std::string_view line) {
       shape.ends_colon = false;
       continue;
     }
-    if (c == ',' || c == 0x3001 || c == 0xff0c || c == 0x060c) ++shape.commas;
-    if (c == '|' || c == '>' || c == 0xbb || c == 0xb7 || c == 0x2022 || c == '/' || c == 0x203a)
-      ++shape.symbols;
+    if (c == 0x3001 || c == 0xff0c || c == 0x060c) ++shape.commas;
+    if (c == 0xbb || c == 0xb7 || c == 0x2022 || c == 0x203a) ++shape.symbols;
     if (is_closer(c)) continue;
-    stop_before = false;
-    shape.ends_sentence = false;
+    goes_on();
     shape.ends_colon = c == ':' || c == 0xff1a;
   }
+  add_counts(counts, shape);
   shape.length = half_lengths / 2;
   shape.words += wide / 2;
   return shape;
@@ -249,9 +322,15 @@ bool is_prose(const Line& line) {
 }
 
 std::string fold(std::string_view line) {
-  std::string out;
-  out.reserve(line.size());
-  for (size_t at = 0; at < line.size();) {
+  std::string out(line.size(), ' ');
+  size_t at = 0, size = 0;
+  for (; at < line.size() && static_cast<unsigned char>(line[at]) < 0x80; ++at) {
+    const uint8_t word = ascii_word(line[at]);
+    out[size] = static_cast<char>((word & kAsciiCapital) != 0 ? line[at] + 32 : line[at]);
+    size += word != 0;
+  }
+  out.resize(size);
+  while (at < line.size()) {
     const size_t begin = at;
     const char32_t c = next_character(line, at);
     if (c >= 0x80) {

@@ -9,13 +9,26 @@
 
 namespace wiremill::clean {
 
-// Decodes the character at `at` of valid UTF-8 and moves `at` past it.
+// Decodes the character at `at` of valid UTF-8, which may be cut at its end, and moves `at` past it.
 char32_t next_wide_character(std::string_view text, size_t& at);
 inline char32_t next_character(std::string_view text, size_t& at) {
-  const auto first = static_cast<unsigned char>(text[at]);
-  if (first >= 0x80) return next_wide_character(text, at);
-  ++at;
-  return first;
+  const auto byte = [&](size_t i) -> char32_t { return static_cast<unsigned char>(text[at + i]); };
+  const char32_t first = byte(0);
+  if (first < 0x80) {
+    ++at;
+    return first;
+  }
+  if (first >= 0xc2 && first < 0xe0 && at + 1 < text.size()) {
+    const char32_t character = (first & 0x1f) << 6 | (byte(1) & 0x3f);
+    at += 2;
+    return character;
+  }
+  if (first >= 0xe0 && first < 0xf0 && at + 2 < text.size()) {
+    const char32_t character = (first & 0x0f) << 12 | (byte(1) & 0x3f) << 6 | (byte(2) & 0x3f);
+    at += 3;
+    return character;
+  }
+  return next_wide_character(text, at);
 }
 
 // Whether a character is white space (Unicode White_Space, and the invisible U+200B, U+FEFF).

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <wiremill/testing.hpp>
 
+#include <array>
 #include <random>
 #include <string>
 #include <vector>
@@ -303,11 +304,24 @@ TEST(CleanMemory, ABatchReadsTheStateOnce) {
   EXPECT_EQ(host.state_reads() - before, 1U);
 }
 
-TEST(CleanMemory, ADamagedRecordFailsTheBatchAndNothingElse) {
-  MockHost host(wiremill_plugin);
-  clean_one(host, document(1, story(1)));
-  for (auto& [key, value] : host.state()) value.resize(10);
-  EXPECT_EQ(host.run({document(1, story(1))})[0].verdict, static_cast<uint32_t>(WM_FAILED));
+// Damaged in any way, a record is no memory: the document is cleaned by itself, and the lines are
+// learnt again.
+TEST(CleanMemory, ADamagedRecordIsNoMemory) {
+  const auto damages = std::to_array<std::string (*)(std::string)>(
+      {[](std::string value) { return value.substr(0, 10); },
+       [](std::string) { return std::string(); },
+       [](std::string value) { return value + "\xff\xff"; },
+       [](std::string value) { return value.replace(12, 1, "\x02"); },
+       [](std::string value) { return value + std::string(1 << 16, '\0'); }});
+  for (const auto damage : damages) {
+    MockHost host(wiremill_plugin);
+    for (int i = 1; i <= 3; ++i) clean_one(host, document(i, story(i, "", kPitch)));
+    for (auto& [key, value] : host.state()) value = damage(value);
+    EXPECT_TRUE(holds(clean_one(host, document(4, story(4, "", kPitch))), kPitch));
+    EXPECT_GE(host.counters().at("damaged"), 1U);
+    clean_one(host, document(5, story(5, "", kPitch)));
+    EXPECT_FALSE(holds(clean_one(host, document(6, story(6, "", kPitch))), kPitch));
+  }
 }
 
 constexpr std::string_view kFacts = R"(<html><head><title>Bridge opens | The Lantern</title>
@@ -321,6 +335,17 @@ TEST(CleanExtension, HoldsWhatThePageStates) {
   EXPECT_EQ(result.extension, R"({"site":"The \"Lantern\"","description":"Old. And open.",)"
                               R"("canonical":"https://lantern.example/bridge"})");
   EXPECT_FALSE(host.run({document(2, story(2))}).at(0).extension.has_value());
+}
+
+TEST(CleanExtension, ARelativeAddressIsResolvedAgainstTheUri) {
+  MockHost host(wiremill_plugin);
+  const std::string body =
+      R"(<head><link rel=canonical href="/stories/../bridge?id=1"></head>)" + as_page(story(1));
+  TestDocument page = document(1, body);
+  EXPECT_FALSE(host.run({page}).at(0).extension.has_value());
+  page.uri = "https://lantern.example/news/today";
+  EXPECT_EQ(host.run({page}).at(0).extension,
+            R"({"site":"","description":"","canonical":"https://lantern.example/bridge?id=1"})");
 }
 
 TEST(CleanExtension, ExplainsEachLineThatIsLeftOut) {

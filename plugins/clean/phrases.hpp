@@ -1,10 +1,10 @@
 // Phrases that a line may begin with, whatever its case. Most lines begin with none of them, which
-// their first two bytes tell. Constant after construction; any thread.
+// their first three bytes tell. Constant after construction; any thread.
 #pragma once
 
 #include <array>
 #include <bitset>
-#include <cstdint>
+#include <cstddef>
 #include <string_view>
 #include <vector>
 
@@ -12,7 +12,7 @@ namespace wiremill::clean {
 
 class Phrases {
  public:
-  // Phrases are in lower case, of two bytes and more; their text outlives this.
+  // Phrases are in lower case, of three bytes and more; their text outlives this.
   template <class List>
   explicit Phrases(const List& phrases) {
     for (const std::string_view phrase : phrases) add(phrase);
@@ -20,37 +20,44 @@ class Phrases {
 
   // False where the line surely begins with none.
   bool may_begin(std::string_view line) const {
-    if (line.size() < 2) return false;
-    const size_t first = byte(line, 0);
-    return first < 0x80 ? pairs_[first << 8 | byte(line, 1)] : has_wide_;
+    if (line.size() < 3) return false;
+    if (static_cast<unsigned char>(line[0]) >= 0x80) return has_wide_;
+    return openings_[opening(kind(line[0]), kind(line[1]), kind(line[2]))];
   }
 
-  // Those with the first byte of `lowered`, which is not empty.
+  // Among others, those that `lowered` begins with. It is not empty.
   const std::vector<std::string_view>& like(std::string_view lowered) const {
-    return by_first_[byte(lowered, 0)];
+    return groups_[group(lowered)];
   }
 
  private:
-  static size_t byte(std::string_view text, size_t at) {
-    return static_cast<unsigned char>(text[at]);
+  // A byte whatever its case: ASCII by its lowest bits, one kind for all beyond, since the other
+  // case of a character beyond ASCII may have any bytes.
+  static constexpr size_t kBeyond = 32, kKinds = 33;
+  static size_t kind(char byte) {
+    const auto value = static_cast<unsigned char>(byte);
+    return value < 0x80 ? value % 32 : kBeyond;
   }
-  static size_t other_case(size_t byte) { return byte >= 'a' && byte <= 'z' ? byte - 32 : byte; }
+  static size_t opening(size_t first, size_t second, size_t third) {
+    return (first * kKinds + second) * kKinds + third;
+  }
+  static size_t group(std::string_view lowered) {
+    const size_t second = lowered.size() > 1 ? static_cast<unsigned char>(lowered[1]) : 0;
+    return (static_cast<unsigned char>(lowered[0]) * 31U + second) % 256;
+  }
 
   void add(std::string_view phrase) {
-    const size_t first = byte(phrase, 0), second = byte(phrase, 1);
-    by_first_[first].push_back(phrase);
-    has_wide_ = has_wide_ || first >= 0x80;
-    if (first >= 0x80) return;
-    for (const size_t one : {first, other_case(first)}) {
-      for (const size_t two : {second, other_case(second)}) pairs_.set(one << 8 | two);
-      // The other case of a character beyond ASCII may have any bytes.
-      for (size_t two = 0x80; second >= 0x80 && two < 0x100; ++two) pairs_.set(one << 8 | two);
-    }
+    groups_[group(phrase)].push_back(phrase);
+    const size_t first = kind(phrase[0]), second = kind(phrase[1]);
+    if (first == kBeyond) has_wide_ = true;
+    // A character beyond ASCII may become an ASCII letter when lowered.
+    for (const size_t third : {kind(phrase[2]), kBeyond})
+      openings_.set(opening(first, second, third));
   }
 
-  std::array<std::vector<std::string_view>, 256> by_first_;
-  std::bitset<0x8000> pairs_;  // first bytes, of ASCII
-  bool has_wide_ = false;      // a phrase begins beyond ASCII
+  std::array<std::vector<std::string_view>, 256> groups_;
+  std::bitset<kKinds * kKinds * kKinds> openings_;
+  bool has_wide_ = false;  // a phrase begins beyond ASCII
 };
 
 }  // namespace wiremill::clean

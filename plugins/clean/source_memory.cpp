@@ -28,7 +28,8 @@ namespace wiremill::clean {
 namespace {
 
 constexpr uint32_t kSlots = 1 << 20, kSlotsOfSource = 1024;
-constexpr size_t kEdgeLines = 64;  // of a long text, so many at each end are remembered
+constexpr size_t kDocumentsMax = 8;  // the largest value of the option
+constexpr size_t kEdgeLines = 64;    // of a long text, so many at each end are remembered
 constexpr int64_t kHourUs = 3'600'000'000;
 
 void append_number(std::string& bytes, uint64_t number, size_t size) {
@@ -159,8 +160,14 @@ SourceMemory::SourceMemory(const MemoryOptions& options, const Batch& batch,
     keys.push_back(key_of(slot));
   }
   const auto values = batch.state(0).get_many(keys);
-  for (size_t i = 0; i < slots.size(); ++i)
-    if (values[i]) entries_[slots[i]] = decode(*values[i]);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (!values[i]) continue;
+    try {
+      entries_[slots[i]] = decode(*values[i]);
+    } catch (const std::runtime_error&) {
+      ++damaged_records_;
+    }
+  }
 }
 
 KnownLines SourceMemory::settle(size_t i) {
@@ -231,8 +238,11 @@ SourceMemory::Entry SourceMemory::decode(std::string_view bytes) {
   Entry entry;
   entry.hash = read_number(bytes, 8);
   entry.last_hour = static_cast<uint32_t>(read_number(bytes, 4));
-  entry.is_furniture = read_number(bytes, 1) != 0;
+  const uint64_t is_furniture = read_number(bytes, 1);
+  entry.is_furniture = is_furniture == 1;
   while (!bytes.empty()) entry.sightings.push_back(read_sketch(bytes));
+  if (is_furniture > 1 || entry.sightings.size() >= kDocumentsMax)
+    throw std::runtime_error("a record of the memory is damaged");
   return entry;
 }
 

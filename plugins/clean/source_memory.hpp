@@ -60,6 +60,9 @@ class SourceMemory {
   // in ascending order.
   KnownLines settle(size_t i);
 
+  // How many of the records that were read could not be: they are no memory, and are written anew.
+  size_t damaged_records() const { return damaged_records_; }
+
  private:
   // One line: until it is furniture, in which documents it stood.
   struct Entry {
@@ -72,6 +75,7 @@ class SourceMemory {
   static uint32_t slot_of(uint64_t hash, uint64_t seed);
   static std::string key_of(uint32_t slot);
   static std::string encode(const Entry& entry);
+  // Throws std::runtime_error where a record is damaged.
   static Entry decode(std::string_view bytes);
 
   // Takes the sighting into `entry`, the place for `hash`.
@@ -81,6 +85,7 @@ class SourceMemory {
   const MemoryOptions& options_;
   const Batch& batch_;
   const std::vector<NotedLines>& noted_;
+  size_t damaged_records_ = 0;
   std::unordered_map<uint32_t, Entry> entries_;  // by slot: what the store holds, as changed here
 };
 

@@ -102,6 +102,7 @@ class Clean {
       noted[i] = read_noted(carry);
     }
     SourceMemory memory(memory_, batch, noted);
+    for (size_t i = 0; i < memory.damaged_records(); ++i) host_.count("damaged");
     for (size_t i = 0; i < batch.size(); ++i) {
       if (noted[i].lines.empty()) continue;
       const KnownLines known = memory.settle(i);
@@ -122,6 +123,7 @@ class Clean {
     return extract({.body = document.body(),
                     .content_type = document.content_type(),
                     .title = title,
+                    .uri = document.uri(),
                     .published_us = published_us},
                    limits_, tree, explains_ ? &why : nullptr, known);
   }

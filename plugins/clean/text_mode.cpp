@@ -8,9 +8,11 @@
 // first line, the date and the byline between the two.
 #include "plugins/clean/text_mode.hpp"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
-#include <cmath>
-#include <unordered_map>
+#include <bit>
 
 #include "plugins/clean/dateline.hpp"
 #include "plugins/clean/dates.hpp"
@@ -46,7 +48,7 @@ void classify(Line& line) { line.shape = shape_of(line.text); }
 
 std::vector<Line> cut_lines(std::string_view text) {
   std::vector<Line> lines;
-  lines.reserve(std::min<size_t>(text.size() / 64, 1024));
+  lines.reserve(text.size() / 32);
   std::vector<size_t> joined;
   bool adjacent = false;  // no blank line since the last one
   for (size_t at = 0; at < text.size();) {
@@ -84,10 +86,33 @@ std::vector<Line> cut_lines(std::string_view text) {
 struct Scored {
   float weight = 0;
   bool furniture = false, byline = false, date = false, repeated = false, tail = false;
+  uint32_t first = 0;  // line of the same text
+};
+
+// Finds lines of the same text.
+class SameLines {
+ public:
+  explicit SameLines(const std::vector<Line>& lines)
+      : lines_(lines), slots_(std::bit_ceil(2 * lines.size() + 1), kFree) {}
+
+  // The first of the lines up to `i` that has its text.
+  uint32_t first_like(uint32_t i) {
+    const std::string& text = lines_[i].text;
+    size_t slot = XXH3_64bits(text.data(), text.size()) & (slots_.size() - 1);
+    while (slots_[slot] != kFree && lines_[slots_[slot]].text != text)
+      slot = (slot + 1) & (slots_.size() - 1);
+    if (slots_[slot] == kFree) slots_[slot] = i;
+    return slots_[slot];
+  }
+
+ private:
+  static constexpr uint32_t kFree = UINT32_MAX;
+  const std::vector<Line>& lines_;
+  std::vector<uint32_t> slots_;  // a power of two, at most half of them taken
 };
 
 bool is_date_line(const Line& line) {
-  if (line.shape.length > 120 || line.shape.digits < 3) return false;
+  if (line.shape.length > 120 || !may_hold_date(line.shape)) return false;
   const auto date = find_date(line.text);
   // The date is most of the line, but for a few words such as "Published" or a place.
   return date && line.shape.words <= 14 && (line.text.size() - (date->end - date->begin) <= 45);
@@ -95,23 +120,19 @@ bool is_date_line(const Line& line) {
 
 // `flattened`: links stand among the story's sentences; Markdown leaves no teasers.
 std::vector<Scored> score(const std::vector<Line>& lines, bool flattened) {
-  std::unordered_map<std::string_view, uint32_t> seen(lines.size());
-  std::vector<const uint32_t*> times;  // line for line, how often it stands there
-  times.reserve(lines.size());
-  for (const Line& line : lines) {
-    uint32_t& count = seen[line.text];
-    ++count;
-    times.push_back(&count);
-  }
   std::vector<Scored> scored(lines.size());
-  std::vector<float> contextual(lines.size(), 1);
+  SameLines same(lines);
+  for (uint32_t i = 0; i < lines.size(); ++i) {
+    scored[i].first = same.first_like(i);
+    if (scored[i].first != i) scored[scored[i].first].repeated = scored[i].repeated = true;
+  }
   for (size_t i = 0; i < lines.size(); ++i) {
     const Line& line = lines[i];
     const Shape& shape = line.shape;
     Scored& out = scored[i];
     const auto length = static_cast<float>(std::min<uint32_t>(shape.length, 800));
     out.furniture = is_furniture_or_pitch(line.text, shape);
-    out.repeated = *times[i] > 1 && shape.words > 1;
+    out.repeated = out.repeated && shape.words > 1;
     out.tail = opens_tail(line.text, shape);
     out.date = !out.furniture && is_date_line(line);
     out.byline = !out.furniture && !out.date && !find_byline(line.text).empty();
@@ -144,9 +165,8 @@ std::vector<Scored> score(const std::vector<Line>& lines, bool flattened) {
   for (size_t i = 0; flattened && i < lines.size(); ++i) {
     if (scored[i].weight <= 0 || lines[i].shape.length >= kFirmLength) continue;
     const float around = reads(i - 1) + reads(i + 1) + 0.5F * (reads(i - 2) + reads(i + 2));
-    contextual[i] = std::min(1.0F, 0.2F + 0.4F * around);
+    scored[i].weight *= std::min(1.0F, 0.2F + 0.4F * around);  // keeps its sign, which others ask
   }
-  for (size_t i = 0; i < lines.size(); ++i) scored[i].weight *= contextual[i];
   return scored;
 }
 
@@ -184,16 +204,17 @@ bool says_updated(std::string_view line) {
   return false;
 }
 
-std::vector<LineRole> roles_of(const std::vector<Scored>& scored) {
-  std::vector<LineRole> roles;
-  roles.reserve(scored.size());
+std::vector<LineNote> notes_of(const std::vector<Scored>& scored) {
+  std::vector<LineNote> notes;
+  notes.reserve(scored.size());
   for (const Scored& as : scored)
-    roles.push_back(as.furniture ? LineRole::kFurniture
-                    : as.tail    ? LineRole::kTail
-                    : as.date    ? LineRole::kDate
-                    : as.byline  ? LineRole::kByline
-                                 : LineRole::kPlain);
-  return roles;
+    notes.push_back({as.furniture ? LineRole::kFurniture
+                     : as.tail    ? LineRole::kTail
+                     : as.date    ? LineRole::kDate
+                     : as.byline  ? LineRole::kByline
+                                  : LineRole::kPlain,
+                     as.first});
+  return notes;
 }
 
 // Why a line is not of the story.
@@ -232,7 +253,7 @@ TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flat
     return article;
   }
 
-  const Headline head = find_headline(text, lines, roles_of(scored), story);
+  const Headline head = find_headline(text, lines, notes_of(scored), story);
   article.title = head.text;
   article.published_us = head.published_us;
   if (head.line != Headline::kNone) story.begin = std::max(story.begin, head.line + 1);

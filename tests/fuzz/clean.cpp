@@ -51,8 +51,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string title = text::repair(take_first_line(body));
   const clean::Limits limits{.input = clean::InputKind::kAuto,
                              .html = {.nodes_max = 5000, .depth_max = 64}};
-  const clean::Submission submission{
-      .body = body, .content_type = content_type, .title = title, .published_us = WM_NO_TIME};
+  const clean::Submission submission{.body = body,
+                                     .content_type = content_type,
+                                     .title = title,
+                                     .uri = title,
+                                     .published_us = WM_NO_TIME};
   const clean::Article article = clean::extract(submission, limits, tree);
   expect_sound(article, body);
 
