@@ -70,15 +70,15 @@ TEST_F(PluginCommandTest, ListsWhatIsSoundAndWhatIsRefused) {
   const std::string folder = folder_.string();
   EXPECT_EQ(
       run("list --plugin-dir " + folder),
-      "noted_other_id     test.other  1.2.3   1.1  refused: its note says test.other 1.2.3, "
+      "noted_other_id     test.other  1.2.3   1.2  refused: its note says test.other 1.2.3, "
       "its descriptor test.noted 1.2.3  " +
           folder +
           "/noted_other_id.so\n"
-          "noted_other_major  test.noted  1.2.3   2.1  refused: built for ABI 2.1, this host "
-          "speaks 1.1  " +
+          "noted_other_major  test.noted  1.2.3   2.2  refused: built for ABI 2.2, this host "
+          "speaks 1.2  " +
           folder +
           "/noted_other_major.so\n"
-          "noted_sound        test.noted  1.2.3   1.1  Nothing.  " +
+          "noted_sound        test.noted  1.2.3   1.2  Nothing.  " +
           folder +
           "/noted_sound.so\n"
           "script             -           -         -  refused: not a Wiremill plugin: no ELF "
@@ -101,7 +101,7 @@ TEST_F(PluginCommandTest, SaysByItsExitCodeThatNoneCanBeLoaded) {
 TEST_F(PluginCommandTest, ShowsAPluginAsAReference) {
   const std::string path = PROBE_PLUGIN;
   EXPECT_EQ(run("show " + path),
-            "test.probe  1.0.0, ABI 1.1\n"
+            "test.probe  1.0.0, ABI 1.2\n"
             "Does what the body asks for.\n" +
                 path +
                 "\n\n"
@@ -115,7 +115,7 @@ TEST_F(PluginCommandTest, ShowsAPluginAsAReference) {
   EXPECT_EQ(code_, 0);
   EXPECT_EQ(
       run("show --format json " + path),
-      R"({"id":"test.probe","version":"1.0.0","abi":"1.1","summary":"Does what the body asks )"
+      R"({"id":"test.probe","version":"1.0.0","abi":"1.2","summary":"Does what the body asks )"
       R"(for.","path":")" +
           path +
           R"(","required":["text"],"used":[],"provided":["byline","extensions.test.probe"],)"

@@ -122,6 +122,7 @@ class Stage : public testing::Test {
     output.verdict = [](const wm_batch*, uint32_t, uint32_t, wm_view, wm_view message) {
       ADD_FAILURE() << std::string(message.data, message.size);
     };
+    output.begin = [](const wm_batch*, uint32_t) {};
     output.set_entities = [](const wm_batch* batch, uint32_t, const wm_entity* entities,
                              size_t count) -> int32_t {
       for (size_t i = 0; i < count; ++i)
