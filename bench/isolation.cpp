@@ -18,7 +18,7 @@ namespace {
 
 struct Options {
   std::string articles, folder, noop;
-  size_t rounds = 5, documents = 40'960, default_documents = 2'048;
+  size_t rounds = 5, documents = 40'960, default_documents = 8'192;
 };
 
 std::string stages(const std::vector<std::string>& names, const std::string& isolation,
