@@ -37,7 +37,7 @@ LIFE_MAX_S = 2
 DRAIN_S = 0.3
 # One life is long enough for the daemon's periodic checkpoint of its state.
 LONG_CYCLE, CHECKPOINT_S = 9, 10
-FINISH_PATIENCE_S = 10
+FINISH_PATIENCE_S = 60
 CONFIG = configuration("clean language duplicates summary")
 
 
