@@ -107,7 +107,10 @@ Result<IndexEntry> LogReader::Impl::hop(const SegmentPlace& place, uint64_t salt
   while (at.offset < place.end) {
     const auto group = read_group_header(*source_, at.offset, salt);
     if (!group) return tl::unexpected(group.error());
-    if (!group->has_value() || (*group)->first + (*group)->count > position_) break;
+    // The walker takes no header of earlier sequences either.
+    if (!group->has_value() || (*group)->first < at.sequence ||
+        (*group)->first + (*group)->count > position_)
+      break;
     if (passed.empty() || at.offset >= passed.back().offset + kIndexStepBytes) passed.push_back(at);
     at = {.sequence = (*group)->first + (*group)->count, .offset = at.offset + (*group)->bytes};
   }
