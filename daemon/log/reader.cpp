@@ -100,19 +100,20 @@ Status LogReader::Impl::enter(const SegmentPlace& place) {
   return {};
 }
 
-// Goes from group header to group header, and leaves what it passed in the index.
+// Goes from group header to group header, and leaves what it passed in the index. Answers the last
+// group that stands where the one before it says and may hold position_: from there on the walker
+// finds its way, whatever comes.
 Result<IndexEntry> LogReader::Impl::hop(const SegmentPlace& place, uint64_t salt) {
-  IndexEntry at = place.near;
+  IndexEntry at = place.near, next = at;
   std::vector<IndexEntry> passed;
-  while (at.offset < place.end) {
-    const auto group = read_group_header(*source_, at.offset, salt);
+  while (next.offset < place.end) {
+    const auto group = read_group_header(*source_, next.offset, salt);
     if (!group) return tl::unexpected(group.error());
-    // The walker takes no header of earlier sequences either.
-    if (!group->has_value() || (*group)->first < at.sequence ||
-        (*group)->first + (*group)->count > position_)
-      break;
+    if (!group->has_value() || (*group)->first < next.sequence) break;
+    at = next;
+    if ((*group)->first + (*group)->count > position_) break;
     if (passed.empty() || at.offset >= passed.back().offset + kIndexStepBytes) passed.push_back(at);
-    at = {.sequence = (*group)->first + (*group)->count, .offset = at.offset + (*group)->bytes};
+    next = {.sequence = (*group)->first + (*group)->count, .offset = at.offset + (*group)->bytes};
   }
   if (!passed.empty()) catalog_.add_index(*place.segment, passed);
   return at;
