@@ -207,13 +207,16 @@ class Watch {
     const uint32_t document = control.document;
     if (document != document_) {
       document_ = document;
-      served_ns_ = 0;
+      served_before_ns_ = served_ns_;
     }
-    const bool known = document < documents_;
-    const int64_t began_ns = known ? std::max(control.began_ns.load(), began_ns_) : began_ns_;
-    const auto share = known ? 1 : static_cast<int64_t>(documents_);
-    return std::min(began_ns, monotonic_ns()) + limits_.deadline_ms * kMillisecond * share +
-           served_ns_;
+    const int64_t deadline_ns = limits_.deadline_ms * kMillisecond;
+    // Whatever the child says, all of them together have no longer.
+    const int64_t all_due_ns =
+        began_ns_ + deadline_ns * static_cast<int64_t>(documents_) + served_ns_;
+    if (document >= documents_) return all_due_ns;
+    const int64_t began_ns = std::max(control.began_ns.load(), began_ns_);
+    return std::min(all_due_ns, std::min(began_ns, monotonic_ns()) + deadline_ns + served_ns_ -
+                                    served_before_ns_);
   }
 
   Child& child_;
@@ -221,7 +224,8 @@ class Watch {
   const size_t documents_;
   const int64_t began_ns_;
   uint32_t document_ = kNoDocument;
-  int64_t paused_at_ns_ = 0, served_ns_ = 0;
+  int64_t paused_at_ns_ = 0;
+  int64_t served_ns_ = 0, served_before_ns_ = 0;  // in the call; before the document
 };
 
 class ProcessStage final : public HostedStage {
@@ -442,7 +446,7 @@ class ProcessStage final : public HostedStage {
         return tl::unexpected(watch.stop("CRASHED", "said what cannot be read"));
       v1::StageReply reply;
       switch (got) {
-        case Handover::Done: return control.code.load();
+        case Handover::Done: return plugin_code(control.code);
         case Handover::Events: break;
         case Handover::Asked:
           if (replay.answer(events.asked(), reply)) break;

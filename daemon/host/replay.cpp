@@ -8,6 +8,7 @@ namespace wiremill {
 namespace {
 
 constexpr size_t kReplyBytesMax = 1 << 20;  // and one value more
+constexpr size_t kFrameBytesMax = 16;       // what a message adds to one
 
 // Gathers values until the message is full.
 struct Values {
@@ -19,7 +20,7 @@ struct Values {
     v1::StageReply::Value& to = *self.reply.add_values();
     to.set_found(is_found != 0);
     to.set_value(value.data, value.size);
-    self.bytes += value.size + 1;
+    self.bytes += value.size + kFrameBytesMax;
   }
 };
 
@@ -35,7 +36,7 @@ struct Entries {
     v1::StageReply::Entry& to = *self.reply.add_entries();
     to.set_key(key.data, key.size);
     to.set_value(value.data, value.size);
-    self.bytes += key.size + value.size + 1;
+    self.bytes += key.size + value.size + kFrameBytesMax;
     return 1;
   }
 };

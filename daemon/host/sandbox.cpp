@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -36,7 +38,6 @@ constexpr int kAllowed[] = {SCMP_SYS(access),
                             SCMP_SYS(faccessat),
                             SCMP_SYS(faccessat2),
                             SCMP_SYS(fadvise64),
-                            SCMP_SYS(fcntl),
                             SCMP_SYS(fstat),
                             SCMP_SYS(fstatfs),
                             SCMP_SYS(futex),
@@ -55,7 +56,6 @@ constexpr int kAllowed[] = {SCMP_SYS(access),
                             SCMP_SYS(gettid),
                             SCMP_SYS(gettimeofday),
                             SCMP_SYS(getuid),
-                            SCMP_SYS(ioctl),
                             SCMP_SYS(lseek),
                             SCMP_SYS(lstat),
                             SCMP_SYS(madvise),
@@ -101,7 +101,6 @@ constexpr int kAllowed[] = {SCMP_SYS(access),
                             SCMP_SYS(statfs),
                             SCMP_SYS(statx),
                             SCMP_SYS(sysinfo),
-                            SCMP_SYS(tgkill),
                             SCMP_SYS(time),
                             SCMP_SYS(timer_create),
                             SCMP_SYS(timer_delete),
@@ -137,8 +136,14 @@ int add_rules(scmp_filter_ctx filter) {
   add(SCMP_ACT_ALLOW, SCMP_SYS(clone), {masked(0, CLONE_THREAD, CLONE_THREAD)});
   add(SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), {masked(0, CLONE_THREAD, 0)});
   add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), {});
-  add(SCMP_ACT_ALLOW, SCMP_SYS(open), {masked(1, O_ACCMODE | O_CREAT, O_RDONLY)});
-  add(SCMP_ACT_ALLOW, SCMP_SYS(openat), {masked(2, O_ACCMODE | O_CREAT, O_RDONLY)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(open), {masked(1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)});
+  add(SCMP_ACT_ALLOW, SCMP_SYS(openat), {masked(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)});
+  // Signals to itself alone; nothing that has the kernel send one elsewhere (F_SETOWN).
+  add(SCMP_ACT_ALLOW, SCMP_SYS(tgkill), {equal(0, static_cast<uint64_t>(getpid()))});
+  for (const int command : {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL})
+    add(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), {equal(1, static_cast<uint64_t>(command))});
+  for (const unsigned long request : {TCGETS, FIONREAD})
+    add(SCMP_ACT_ALLOW, SCMP_SYS(ioctl), {equal(1, request)});
   // One's own limits, read only.
   add(SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), {equal(2, 0)});
   add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {equal(0, PR_SET_NAME)});

@@ -165,6 +165,13 @@ TEST(Isolation, LargeDocumentsAnswersAndStateGoThrough) {
   EXPECT_TRUE(result_of(hosted[1]).extensions(0).json().ends_with("\"carried\":true}"));
 }
 
+TEST(Isolation, AMillionQuestionsAndAReachForTheDaemonHurtNobody) {
+  const auto line = build({hosted_probe()});
+  ASSERT_NE(line, nullptr);
+  const auto records = run(*line, {{"s", "ask for many"}, {"s", "reach out"}, {"s", "plain"}});
+  for (const auto& record : records) EXPECT_EQ(outcome(record), "PROCESSED ");
+}
+
 TEST(Isolation, ThePluginIsNeverMappedIntoTheDaemon) {
   StageConfig config = hosted_probe();
   config.plugin = SILENT_PLUGIN;

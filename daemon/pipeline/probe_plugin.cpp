@@ -3,6 +3,8 @@
 
 #include <wiremill/stage.hpp>
 
+#include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,6 +47,11 @@ void die(std::string_view body) {
     std::fill_n(static_cast<volatile char*>(small), 1 << 20, 'x');
     delete[] small;
   }
+  if (body == "reach out") {
+    // Neither the daemon nor a file is to be hurt.
+    if (syscall(SYS_tgkill, getppid(), getppid(), SIGKILL) == 0) die("die by kill");
+    if (open("/proc/self/exe", O_RDONLY | O_TRUNC) >= 0) die("die by kill");
+  }
   if (body == "die by forks")
     for (int i = 0; i < 1000; ++i) fork();
   if (body == "die with words") {
@@ -70,7 +77,7 @@ struct Probe {
   wiremill::Verdict process(const wiremill::Document& document, wiremill::Output& output) const {
     const std::string_view body = document.body();
     output.byline("half an annotation");
-    if (body.starts_with("die")) die(body);
+    if (body.starts_with("die") || body == "reach out") die(body);
     if (body.starts_with("slow")) usleep(200'000);
     if (body == "alone?") {
       const int others = inside++;
@@ -109,6 +116,8 @@ struct Probe {
     if (document.body() == "forget") state.remove(key);
     if (document.body() == "die in settle") std::abort();
     if (document.body() == "loop in settle") die("die by a loop");
+    if (document.body() == "ask for many")
+      (void)state.get_many(std::vector<std::string>(1'000'000, "absent"));
     if (document.body() == "fill")
       for (int i = 0; i < 40; ++i)
         state.put("count/" + std::to_string(i), std::string(100'000, '1'));

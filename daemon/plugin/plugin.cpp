@@ -131,10 +131,10 @@ class LoadedStage final : public Stage {
 
   const wm_descriptor& descriptor() const override { return plugin_->descriptor(); }
   int32_t process(const wm_batch& batch) const override {
-    return descriptor().process(instance_, &batch);
+    return plugin_code(descriptor().process(instance_, &batch));
   }
   int32_t settle(const wm_batch& batch) const override {
-    return descriptor().settle(instance_, &batch);
+    return plugin_code(descriptor().settle(instance_, &batch));
   }
 
  private:

@@ -50,8 +50,9 @@ std::vector<std::string> plugin_directories(const std::string& configured);
 using StageLog =
     std::function<void(std::string_view stage, uint32_t level, std::string_view message)>;
 
-// What a stage that is broken for good answers where it shall stop the line.
+// What a stage that is broken for good answers where it shall stop the line. Never a plugin's word.
 inline constexpr int32_t kStageBroken = INT32_MIN;
+inline int32_t plugin_code(int32_t code) { return code == kStageBroken ? INT32_MAX : code; }
 
 // One configured step: an instance of a plugin with its options, wherever it lives.
 class Stage {
