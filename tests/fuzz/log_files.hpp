@@ -33,6 +33,7 @@ class LogFiles {
     run_script(data, size, [this](const Command& command) { apply(command); });
     store();
   }
+  bool has_forged_header() const { return has_forged_header_; }
 
  private:
   static constexpr uint64_t kSalt = 0x0123456789abcdef;
@@ -108,6 +109,7 @@ class LogFiles {
 
   // docs/log-format.md says which field stands where.
   void add_header(const Command& command) {
+    has_forged_header_ = true;
     const uint64_t fields[] = {kSalt,
                                segment_.size(),
                                number(command, 0),     // synced before
@@ -135,6 +137,7 @@ class LogFiles {
   uint64_t first_ = 0;  // of the segment that is being built; 0: none yet
   uint64_t next_ = 1;
   std::string segment_;
+  bool has_forged_header_ = false;
 };
 
 }  // namespace wiremill::fuzz
