@@ -116,6 +116,15 @@ class Log::Impl {
     return {};
   }
 
+  bool flush_within(std::chrono::milliseconds at_most) WM_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    const uint64_t wanted = next_ - 1;
+    const auto until = Clock::now() + at_most;
+    while (durable() < wanted && health_)
+      if (!published_.wait_for(mutex_, until - Clock::now())) break;
+    return durable() >= wanted;
+  }
+
   Status sync() WM_EXCLUDES(mutex_) {
     if (options_.durability == Durability::Always) return {};
     const MutexLock lock(mutex_);
@@ -413,6 +422,7 @@ void Log::on_durable(std::function<void(uint64_t)> listener) {
   impl_->on_durable(std::move(listener));
 }
 Status Log::flush() { return impl_->flush(); }
+bool Log::flush_within(std::chrono::milliseconds at_most) { return impl_->flush_within(at_most); }
 Status Log::sync() { return impl_->sync(); }
 Status Log::health() const { return impl_->health(); }
 std::unique_ptr<LogReader> Log::reader(uint64_t sequence, Caching caching) const {

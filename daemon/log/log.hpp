@@ -6,6 +6,7 @@
 // and then reports `durable`. Nothing above durable() is ever shown to a reader.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -92,6 +93,8 @@ class Log {
   // Waits until everything appended so far is durable; the listener may hear of it a moment later.
   // Errors: Io; NoSpace, at once: all is kept and written when there is space.
   Status flush();
+  // As flush, but at most so long; answers whether all of it is durable.
+  bool flush_within(std::chrono::milliseconds at_most);
   // Waits until everything that is durable by now is on the medium, too; with Durability::Always it
   // is. Any thread. Errors: as flush.
   Status sync();

@@ -186,6 +186,21 @@ TEST_F(LogFailure, WaitsForSpaceAndGoesOnByItself) {
   EXPECT_EQ(told, (std::vector<uint64_t>{1, 2, 4}));
 }
 
+TEST_F(LogFailure, WaitsForASlowDiskNoLongerThanAsked) {
+  const auto log = open();
+  EXPECT_TRUE(log->flush_within(0ms));
+  std::atomic<bool> stuck = true;
+  files_.set_gate([&](Kind kind, const std::string&) -> Status {
+    if (kind == Kind::Sync) wait_until([&] { return !stuck; });
+    return {};
+  });
+  ASSERT_TRUE(log->append("on its way"));
+  EXPECT_FALSE(log->flush_within(5ms));
+  stuck = false;
+  EXPECT_TRUE(log->flush_within(1h));
+  EXPECT_EQ(log->durable(), 1U);
+}
+
 TEST_F(LogFailure, EndsOnAFullDiskWithoutWaiting) {
   {
     const auto log = open();

@@ -39,6 +39,10 @@ using Phase = DaemonReport::Phase;
 
 constexpr milliseconds kDrainPoll{5};
 constexpr std::chrono::seconds kTick{1};
+// How long a batch waits for documents that are on their way to the disk. While a burst comes in,
+// whoever pushes waits for it, and what is acknowledged waits on disk; a batch of real stages takes
+// many times as long.
+constexpr milliseconds kIntakeFirst{5};
 constexpr int kTicksPerCheckpoint = 10;
 constexpr std::chrono::minutes kPatience{1};  // where no service manager says how much
 
@@ -180,6 +184,7 @@ class Daemon::Impl {
     reader_ = intake_log_->reader(results_->durable() + 1);
     PipelinePorts ports;
     ports.read = [this](size_t documents_max, size_t bytes_max, std::vector<LogRecord>& records) {
+      (void)intake_log_->flush_within(kIntakeFirst);
       return reader_->read(documents_max, bytes_max, records);
     };
     ports.emit = [this](uint64_t sequence, std::string record) -> Status {
