@@ -298,8 +298,10 @@ void Intake::Impl::handle_known(const Origin& origin, Session& session, uint64_t
   const Settlement* known = Sessions::find_settlement(session, number);
   if (known != nullptr && !known->refused &&
       known->content == numbered_hash(content.hash, content.id)) {
-    if (number <= session.settled) answers_.acknowledge(session, *known);
-    return;  // else its acknowledgement is under way
+    // Else its acknowledgement is under way: a HELLO may claim more than is durable.
+    if (number <= session.settled && known->sequence <= durable_)
+      answers_.acknowledge(session, *known);
+    return;
   }
   if (known == nullptr && !content.id.empty() && number <= session.settled) {
     // A repeat leaves no record; the first one's id tells.
