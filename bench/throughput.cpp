@@ -40,7 +40,7 @@ using Documents = std::span<const std::string>;
 
 struct Options {
   std::string articles, folder, raw_server;
-  size_t rounds = 5, documents = 40'960, default_documents = 2'048;
+  size_t rounds = 5, documents = 204'800, default_documents = 2'048;
 };
 
 Figures measure_raw(const Options& options, const std::string& folder, Documents documents) {
