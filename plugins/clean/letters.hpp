@@ -16,7 +16,7 @@ enum Trait : uint8_t {
   kLower = 16,       // u_islower
   kAlphabetic = 32,  // Alphabetic
   kLowers = 64,      // u_tolower makes another character of it
-  kSurelyNfc = 128,  // text of such characters alone is in NFC
+  kStays = 128,      // tidy leaves text of such characters alone as it is
 };
 
 // Of any code point, by ICU; slow.
@@ -28,7 +28,7 @@ TraitTable make_trait_table();
 
 inline constexpr std::array<uint8_t, 0x80> kAsciiTraits = [] {
   std::array<uint8_t, 0x80> table{};
-  table.fill(kSurelyNfc);
+  table.fill(kStays);
   for (size_t c = '0'; c <= '9'; ++c) table[c] |= kDigit;
   for (size_t c = 'a'; c <= 'z'; ++c) table[c] |= kAlpha | kAlphabetic | kLower;
   for (size_t c = 'A'; c <= 'Z'; ++c) table[c] |= kAlpha | kAlphabetic | kUpper | kLowers;
