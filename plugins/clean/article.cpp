@@ -28,6 +28,7 @@ constexpr size_t kAddressBytesMax = 2048;
 
 // Text that is mostly markup: a page's opening, or several closing tags.
 bool looks_like_html(std::string_view body) {
+  if (body.substr(0, kSniffBytes).find('<') == std::string_view::npos) return false;
   std::string head;  // UTF-16 is seen through
   for (const char c : body.substr(0, kSniffBytes))
     if (c != '\0') head.push_back(c);
@@ -162,6 +163,10 @@ void trim_html_lines(std::vector<Line>& lines, Article& article, Explanation* wh
 // Joins the lines into the article's text; the dateline leaves the first of them.
 void compose(std::vector<Line>& lines, std::string_view decoded, size_t body_offset,
              Article& article) {
+  size_t bytes = 0;
+  for (const Line& line : lines) bytes += line.text.size() + 1;
+  article.text.reserve(bytes);
+  if (body_offset != std::string_view::npos) article.paragraphs.reserve(lines.size());
   for (size_t i = 0; i < lines.size(); ++i) {
     Line& line = lines[i];
     if (i < 3 && article.dateline.empty()) {

@@ -343,12 +343,12 @@ constexpr size_t kPitchBytesMin = 10;    // "inbox" and "suscr", the shortest tw
 constexpr size_t kOpeningBytesMax = 80;  // of a line: three for each byte of the longest phrase
 
 // Five bytes in a row of each phrase without which no line is a pitch, nor speaks of rights
-// reserved: rare ones, so that few other lines hold them. From "u lik" on: "would you like", "do you
-// want", "don't want", "all rights", "published, broadcast", "vorbehalten", "droits", "derechos" and
-// "your email".
+// reserved: rare ones, so that few other lines hold them. From "ou li" on: "would you like", "do you
+// want", "don't want to miss", "all rights", "published, broadcast", "vorbehalten", "droits",
+// "derechos" and "your email".
 constexpr std::array<std::string_view, 19> kSigns = {
     "cooki", "wslet", "inbox", "twitt", "acebo", "stagr", "elegr", "atsap", "outub", "oogle",
-    "u lik", "u wan", "'t wa", "ll ri", "d, br", "orbeh", "droit", "erech", "r ema"};
+    "ou li", "ou wa", "o mis", "ll ri", "oadca", "orbeh", "droit", "erech", "ur em"};
 
 // The signs are looked for by their first or last four letters, at every second place of a line: of
 // two neighbouring places one is such a place. A hash leaves few places to be looked at closely.
@@ -360,7 +360,9 @@ class SignFinder {
   }
 
   bool holds_sign(std::string_view line) const {
-    for (size_t at = 0; at + 4 <= line.size(); at += 2)
+    bool found = false;
+    for (size_t at = 0; at + 4 <= line.size(); at += 2) found |= hashes_[hash(four_at(line, at))];
+    for (size_t at = 0; found && at + 4 <= line.size(); at += 2)
       if (hashes_[hash(four_at(line, at))] && stands_at(line, at)) return true;
     return false;
   }

@@ -26,6 +26,8 @@ namespace {
 constexpr size_t kReach = 40;          // lines above the story that are candidates
 constexpr size_t kReachInside = 8;     // lines of the story that are
 constexpr size_t kPageTitleLines = 3;  // lines in which a page's own title may stand
+constexpr size_t kNameBytesMax = 200;  // of what may be a site's name
+constexpr uint32_t kLengthMax = 220, kFusedLengthMax = 600;  // of a headline, with what it is fused
 constexpr float kPointsMin = 3.4F;
 
 constexpr std::array<std::string_view, 7> kStrongSeparators = {
@@ -186,6 +188,7 @@ class Finder {
   }
 
   void consider(size_t i) {
+    if (lines_[i].shape.length > kFusedLengthMax) return;
     Candidate candidate{.line = i, .shown = {}, .published_us = {}, .overlap = {}};
     LineRole role = notes_[i].role;
     if (std::optional<FusedTitle> parted = without_rest(lines_[i])) {
@@ -200,7 +203,7 @@ class Finder {
     const Shape& shape = line.shape;
     const bool may_be_plain =
         role == LineRole::kPlain || (role == LineRole::kFurniture && shape.symbols == 1);
-    if (!may_be_plain || shape.words < 2 || shape.length < 8 || shape.length > 220 ||
+    if (!may_be_plain || shape.words < 2 || shape.length < 8 || shape.length > kLengthMax ||
         shape.ends_colon)
       return;
     const bool inside = i >= story_.begin;
@@ -259,6 +262,7 @@ class Finder {
   }
 
   bool is_name(std::string_view text, bool strong) const {
+    if (text.size() > kNameBytesMax) return false;
     const Shape shape = shape_of(text);
     if (strong) return shape.words <= 8 && words_.with(text, false).share < 0.4F;
     return shape.words <= 5 && shape.capitals == shape.cased && words_.with(text, false).found == 0;

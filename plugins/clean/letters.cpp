@@ -1,4 +1,4 @@
-// The table of traits; see letters.hpp. Made at the first use, in some milliseconds.
+// The table of traits; see letters.hpp. Made when the plugin is loaded, in some milliseconds.
 #include "plugins/clean/letters.hpp"
 
 #include <unicode/uchar.h>
@@ -24,11 +24,11 @@ char32_t find_lowered(char32_t character) {
   return static_cast<char32_t>(u_tolower(static_cast<UChar32>(character)));
 }
 
-TraitTable make_trait_table() {
+const TraitTable kTraits = [] {
   TraitTable table{};
   for (char32_t character = 0; character < table.size(); ++character)
     table[character] = find_traits(character);
   return table;
-}
+}();
 
 }  // namespace wiremill::clean

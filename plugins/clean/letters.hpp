@@ -24,7 +24,7 @@ uint8_t find_traits(char32_t character);
 
 // Those of the characters below U+10000.
 using TraitTable = std::array<uint8_t, 0x10000>;
-TraitTable make_trait_table();
+extern const TraitTable kTraits;
 
 inline constexpr std::array<uint8_t, 0x80> kAsciiTraits = [] {
   std::array<uint8_t, 0x80> table{};
@@ -37,8 +37,7 @@ inline constexpr std::array<uint8_t, 0x80> kAsciiTraits = [] {
 
 inline uint8_t traits_of(char32_t character) {
   if (character < 0x80) return kAsciiTraits[character];
-  static const TraitTable kTable = make_trait_table();
-  return character < 0x10000 ? kTable[character] : find_traits(character);
+  return character < 0x10000 ? kTraits[character] : find_traits(character);
 }
 
 // The character in lower case, where that is another single one.

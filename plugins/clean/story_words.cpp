@@ -24,13 +24,15 @@ constexpr uint64_t with_letter(uint64_t key, char32_t letter) {
 // A word that grows letter by letter.
 class Stem {
  public:
+  // Not where the stem is whole.
   void add(char32_t letter) {
-    if (letters_++ >= kStemLetters) return;
+    ++letters_;
     is_ascii_ = is_ascii_ && letter < 0x80;
     bytes_ |= uint64_t{letter & 0x7f} << 8 * (letters_ - 1);
     mixed_ = with_letter(mixed_, letter);
   }
   size_t letters() const { return letters_; }
+  bool is_whole() const { return letters_ == kStemLetters; }
   uint64_t key() const { return is_ascii_ ? bytes_ : mixed_; }
 
  private:
@@ -111,6 +113,7 @@ void each_content_word(std::string_view line, Visit&& visit) {
     }
     has_digit = has_digit || (traits & kDigit) != 0;
     stem.add(lowered(c));
+    if (stem.is_whole()) at = word_end(line, at);
   }
   finish();
 }

@@ -58,7 +58,7 @@ std::vector<Line> cut_lines(std::string_view text) {
       line.kind = LineKind::kListItem;
       raw = trimmed(raw.substr(bullet));
     }
-    line.text = tidy(raw);
+    if (!raw.empty()) line.text = tidy(raw);
     if (line.text.empty()) {
       adjacent = false;
       continue;
