@@ -59,7 +59,8 @@ struct Dash {
   size_t at = 0, size = 0;
 };
 Dash find_dash(std::string_view head) {
-  for (size_t at = 0; (at = head.find_first_of("-\xe2", at)) != std::string_view::npos; ++at) {
+  for (size_t at = 0; at < head.size(); ++at) {
+    if (head[at] != '-' && head[at] != '\xe2') continue;
     const auto size_of_one = [&](std::initializer_list<std::string_view> dashes) -> size_t {
       for (const std::string_view dash : dashes)
         if (head.substr(at).starts_with(dash)) return dash.size();

@@ -27,7 +27,7 @@ constexpr size_t kReach = 40;          // lines above the story that are candida
 constexpr size_t kReachInside = 8;     // lines of the story that are
 constexpr size_t kPageTitleLines = 3;  // lines in which a page's own title may stand
 constexpr size_t kNameBytesMax = 200;  // of what may be a site's name
-constexpr uint32_t kLengthMax = 220, kFusedLengthMax = 600;  // of a headline, with what it is fused
+constexpr uint32_t kLengthMax = 220, kFusedLengthMax = 300;  // of a headline, with what it is fused
 constexpr float kPointsMin = 3.4F;
 
 constexpr std::array<std::string_view, 7> kStrongSeparators = {
