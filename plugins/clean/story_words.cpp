@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kStemLetters = 6;  // words alike so far are one word, inflected
 constexpr size_t kLeadLines = 2;
+constexpr size_t kBytesOfWord = 6;  // of text, for each word that carries meaning; rarely fewer
 constexpr uint64_t kMixed = uint64_t{1} << 63;
 
 constexpr uint64_t with_letter(uint64_t key, char32_t letter) {
@@ -121,8 +122,12 @@ void each_content_word(std::string_view line, Visit&& visit) {
 }  // namespace
 
 StoryWords::StoryWords(const std::vector<Line>& lines, Segment story) {
+  size_t bytes = 0;
+  for (size_t i = story.begin; i < story.end; ++i) bytes += lines[i].text.size();
   std::vector<WordKey> words;
+  words.reserve(bytes / kBytesOfWord);
   std::vector<std::pair<size_t, size_t>> leads;  // which of the words stand in the opening
+  leads.reserve(kLeadLines);
   for (size_t i = story.begin; i < story.end; ++i) {
     if (!is_prose(lines[i])) continue;
     const size_t before = words.size();
@@ -145,7 +150,7 @@ Overlap StoryWords::with(std::string_view line, bool own) const {
   Overlap overlap;
   float all = 0;
   std::vector<WordKey> words;
-  words.reserve(line.size() / 5 + 1);
+  words.reserve(line.size() / kBytesOfWord + 1);
   each_content_word(line, [&](WordKey word) { words.push_back(word); });
   std::sort(words.begin(), words.end());
   words.erase(std::unique(words.begin(), words.end()), words.end());
