@@ -89,9 +89,8 @@ bool is_wide_space(char32_t c) {
 }
 
 // How far the text goes on from `at` as it is to stay: printable, with one blank at most between two
-// words and none at the end. 0 where a blank stands at `at`.
+// words and none at the end. No blank stands at `at`.
 inline size_t tidy_run(std::string_view text, size_t at) {
-  if (text[at] == ' ') return 0;
   constexpr uint64_t kBlanks = ' ' * kEachByte;
   size_t end = at;
   while (true) {
@@ -135,6 +134,11 @@ std::string tidy(std::string_view text) {
   };
   for (size_t at = 0; at < text.size();) {
     const size_t from = at;
+    if (text[at] == ' ' || text[at] == '\n') {
+      pending = end > 0;
+      ++at;
+      continue;
+    }
     if (const size_t run = tidy_run(text, at); run > 0) {
       keep(from, at += run);
       continue;
