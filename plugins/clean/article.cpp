@@ -28,6 +28,7 @@ constexpr size_t kAddressBytesMax = 2048;
 
 // Text that is mostly markup: a page's opening, or several closing tags.
 bool looks_like_html(std::string_view body) {
+  if (body.substr(0, kSniffBytes).find('<') == std::string_view::npos) return false;
   std::string head;  // UTF-16 is seen through
   for (const char c : body.substr(0, kSniffBytes))
     if (c != '\0') head.push_back(c);
@@ -76,6 +77,15 @@ std::vector<uint8_t> find_reprints(const std::vector<Line>& lines) {
   return reprinted;
 }
 
+// For each line, how many letters of running text stand from it on.
+std::vector<size_t> letters_of_prose_from(const std::vector<Line>& lines) {
+  std::vector<size_t> letters(lines.size(), 0);
+  size_t sum = 0;
+  for (size_t i = lines.size(); i-- > 0;)
+    letters[i] = sum += is_prose(lines[i]) ? lines[i].shape.length : 0;
+  return letters;
+}
+
 // "Write to Ada Finch at ada@example.org": how to reach the writer, at a story's end.
 bool is_contact(const Line& line) {
   const size_t at = line.text.find('@');
@@ -110,15 +120,15 @@ void trim_html_lines(std::vector<Line>& lines, Article& article, Explanation* wh
   bool above_story = true;
   size_t letters = 0;
   const std::vector<uint8_t> reprinted = find_reprints(lines);
+  const std::vector<size_t> prose_from = letters_of_prose_from(lines);
+  article.line_visits += lines.size();
   std::vector<Line> kept;
   for (size_t i = 0; i < lines.size(); ++i) {
+    ++article.line_visits;
     Line& line = lines[i];
     if (i >= 2 && letters > 300 && opens_tail(line.text, line.shape)) {
       // What follows belongs to the page, if the story's larger part is already there.
-      size_t after = 0;
-      for (size_t k = i; k < lines.size(); ++k)
-        if (is_prose(lines[k])) after += lines[k].shape.length;
-      if (after < letters) {
+      if (prose_from[i] < letters) {
         for (size_t k = i; k < lines.size(); ++k) leave_out(lines[k], Reason::kTail);
         break;
       }
@@ -162,6 +172,10 @@ void trim_html_lines(std::vector<Line>& lines, Article& article, Explanation* wh
 // Joins the lines into the article's text; the dateline leaves the first of them.
 void compose(std::vector<Line>& lines, std::string_view decoded, size_t body_offset,
              Article& article) {
+  size_t bytes = 0;
+  for (const Line& line : lines) bytes += line.text.size() + 1;
+  article.text.reserve(bytes);
+  if (body_offset != std::string_view::npos) article.paragraphs.reserve(lines.size());
   for (size_t i = 0; i < lines.size(); ++i) {
     Line& line = lines[i];
     if (i < 3 && article.dateline.empty()) {
@@ -247,11 +261,18 @@ Article extract(const Submission& submission, const Limits& limits, HtmlTree& tr
   return article;
 }
 
-bool is_still_article(std::string_view text, std::string_view before) {
-  return !text.empty() && (has_prose(text) || !has_prose(before));
+bool may_replace(std::string_view text, std::string_view before, const FurnitureShare& share) {
+  if (text.empty() || (has_prose(before) && !has_prose(text))) return false;
+  if (text.size() >= before.size()) return true;
+  const size_t lost_percents = (before.size() - text.size()) * 100;
+  const auto first_line = [](std::string_view lines) { return lines.substr(0, lines.find('\n')); };
+  if (lost_percents < share.percent_min * before.size() && first_line(text) == first_line(before))
+    return false;
+  return lost_percents <= share.percent_max * before.size();
 }
 
-bool leave_out(const KnownLines& known, std::string& text, Explanation* why) {
+bool leave_out(const KnownLines& known, const FurnitureShare& share, std::string& text,
+               Explanation* why) {
   std::string kept;
   std::vector<std::string_view> left;
   for (size_t at = 0; at < text.size();) {
@@ -265,7 +286,7 @@ bool leave_out(const KnownLines& known, std::string& text, Explanation* why) {
     if (!kept.empty()) kept += '\n';
     kept += line;
   }
-  if (left.empty() || !is_still_article(kept, text)) return false;
+  if (left.empty() || !may_replace(kept, text, share)) return false;
   for (const std::string_view line : left)
     if (why != nullptr) why->add(line, Reason::kMemory);
   text = std::move(kept);

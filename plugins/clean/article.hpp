@@ -42,8 +42,9 @@ struct Article {
   InputKind kind = InputKind::kText;     // as which it was read
   bool title_is_submitted = false;
   bool repaired = false;
-  size_t html_nodes = 0;  // what the parser made, at most a chunk's worth over the limit
-  bool cut = false;       // a limit ended the parse
+  size_t html_nodes = 0;   // what the parser made, at most a chunk's worth over the limit
+  bool cut = false;        // a limit ended the parse
+  size_t line_visits = 0;  // how often a line of HTML was asked whether it stays: twice each
 };
 
 // `tree` is scratch memory, reused from call to call; one thread at a time. `why`,
@@ -52,11 +53,18 @@ struct Article {
 Article extract(const Submission& submission, const Limits& limits, HtmlTree& tree,
                 Explanation* why = nullptr, const KnownLines* known = nullptr);
 
-// Takes the lines that `known` holds out of an article's text, unless they are all of it or all its
-// running text. False: nothing was taken out.
-bool leave_out(const KnownLines& known, std::string& text, Explanation* why);
-// Whether `text` may take the place of `before`: it does not lack all running text where that has some.
-bool is_still_article(std::string_view text, std::string_view before);
+// How much of a text may be taken out as its source's furniture, in percent of its bytes. Less stays
+// unless it opens the text: a note on rights or sources is often called the article's own.
+struct FurnitureShare {
+  size_t percent_min = 3, percent_max = 75;
+};
+// Whether `text` may take the place of `before`, whose known lines are left out of it: it is within
+// the bounds, and does not lack all running text where that has some.
+bool may_replace(std::string_view text, std::string_view before, const FurnitureShare& share);
+// Takes the lines that `known` holds out of an article's text, where what stays may replace it.
+// False: nothing was taken out.
+bool leave_out(const KnownLines& known, const FurnitureShare& share, std::string& text,
+               Explanation* why);
 
 // By the content type, else by what the first bytes look like. Never kAuto.
 InputKind kind_of(std::string_view body, std::string_view content_type);

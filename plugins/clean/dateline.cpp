@@ -54,23 +54,36 @@ bool opens_in_capitals(std::string_view text) {
   }();
 }
 
+// The first dash that may follow a dateline, with the blanks about it; of size 0 where there is none.
+struct Dash {
+  size_t at = 0, size = 0;
+};
+Dash find_dash(std::string_view head) {
+  for (size_t at = 0; at < head.size(); ++at) {
+    if (head[at] != '-' && head[at] != '\xe2') continue;
+    const auto size_of_one = [&](std::initializer_list<std::string_view> dashes) -> size_t {
+      for (const std::string_view dash : dashes)
+        if (head.substr(at).starts_with(dash)) return dash.size();
+      return 0;
+    };
+    const char before = at > 0 ? head[at - 1] : '\0';
+    size_t size = 0;
+    if (before == ' ') size = size_of_one({"-- ", "- ", "\xe2\x80\x94 ", "\xe2\x80\x93 ", "--"});
+    if (size > 0) return {at - 1, size + 1};
+    if (before == ')') size = size_of_one({"-- ", "\xe2\x80\x93", "- "});
+    if (size == 0) size = size_of_one({"\xe2\x80\x94"});
+    if (size > 0) return {at, size};
+  }
+  return {};
+}
+
 }  // namespace
 
 Dateline find_dateline(std::string_view line) {
   const std::string_view head = line.substr(0, kDatelineBytesMax + 8);
-  if (head.find('-') == std::string_view::npos && head.find('\xe2') == std::string_view::npos)
-    return {};
-  size_t best = std::string_view::npos, dash_size = 0;
-  for (const std::string_view dash :
-       {" -- ", " - ", " \xe2\x80\x94 ", " \xe2\x80\x93 ", "\xe2\x80\x94", ") -- ", ")-- ", " --",
-        ")\xe2\x80\x94", ")\xe2\x80\x93", ")- "}) {
-    const size_t found = head.find(dash);
-    if (found == std::string_view::npos || found >= best) continue;
-    best = found + (dash[0] == ')' ? 1 : 0);
-    dash_size = dash.size() - (dash[0] == ')' ? 1 : 0);
-  }
-  if (best == std::string_view::npos || best == 0 || best > kDatelineBytesMax) return {};
-  const std::string_view place = head.substr(0, best);
+  const Dash dash = find_dash(head);
+  if (dash.size == 0 || dash.at == 0 || dash.at > kDatelineBytesMax) return {};
+  const std::string_view place = head.substr(0, dash.at);
   const Shape shape = shape_of(place);
   // "U.S." or "St." may stand in a place, a sentence's end may not.
   if (shape.words > 12 || shape.ends_colon || place.find("? ") != std::string_view::npos) return {};
@@ -95,7 +108,7 @@ Dateline find_dateline(std::string_view line) {
     if (inside.cased > 0 && inside.capitals == 0) return {};
   }
   Dateline dateline;
-  dateline.rest = best + dash_size;
+  dateline.rest = dash.at + dash.size;
   while (dateline.rest < line.size() && line[dateline.rest] == ' ') ++dateline.rest;
   if (dateline.rest >= line.size() || line.size() - dateline.rest < 10) return {};
   dateline.text = tidy(place);

@@ -340,6 +340,22 @@ TEST(HtmlTree, ReferencesAreReadAnywhere) {
   }
 }
 
+// Lines that open a page's tail, with so much of the story behind them that they end nothing.
+TEST(FastPaths, ManyTailLinesCostTwoVisitsALine) {
+  for (const size_t tails : {100U, 20'000U}) {
+    std::string page = "<body><article>" + story();
+    for (size_t i = 0; i < tails; ++i) page += "<p>Related articles</p>";
+    page += story() + story() + "</article></body>";
+    HtmlTree tree;
+    Limits limits;
+    limits.input = InputKind::kHtml;
+    const Article article = extract({.body = page}, limits, tree);
+    EXPECT_EQ(article.text.find("Related"), std::string::npos);
+    EXPECT_GE(article.line_visits, 2 * tails);
+    EXPECT_LE(article.line_visits, 2 * (tails + 40));
+  }
+}
+
 // Each takes milliseconds where work is linear, and minutes where it is not.
 TEST(FastPaths, LargeAndMonotonousBodiesStayLinear) {
   constexpr size_t kBytes = 1 << 20;

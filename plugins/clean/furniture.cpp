@@ -343,16 +343,15 @@ constexpr size_t kPitchBytesMin = 10;    // "inbox" and "suscr", the shortest tw
 constexpr size_t kOpeningBytesMax = 80;  // of a line: three for each byte of the longest phrase
 
 // Five bytes in a row of each phrase without which no line is a pitch, nor speaks of rights
-// reserved: rare ones, so that few other lines hold them. From "u lik" on: "would you like", "do you
-// want", "don't want", "all rights", "published, broadcast", "vorbehalten", "droits", "derechos" and
-// "your email".
+// reserved: rare ones, so that few other lines hold them. From "ou li" on: "would you like", "do you
+// want", "don't want to miss", "all rights", "published, broadcast", "vorbehalten", "droits",
+// "derechos" and "your email".
 constexpr std::array<std::string_view, 19> kSigns = {
     "cooki", "wslet", "inbox", "twitt", "acebo", "stagr", "elegr", "atsap", "outub", "oogle",
-    "u lik", "u wan", "'t wa", "ll ri", "d, br", "orbeh", "droit", "erech", "r ema"};
+    "ou li", "ou wa", "o mis", "ll ri", "oadca", "orbeh", "droit", "erech", "ur em"};
 
 // The signs are looked for by their first or last four letters, at every second place of a line: of
-// two neighbouring places one is such a place. Others of the same hash are found, too, which costs a
-// closer look.
+// two neighbouring places one is such a place. A hash leaves few places to be looked at closely.
 class SignFinder {
  public:
   SignFinder() {
@@ -360,10 +359,12 @@ class SignFinder {
       for (const size_t at : {0, 1}) hashes_.set(hash(four_at(sign, at)));
   }
 
-  bool may_hold(std::string_view line) const {
+  bool holds_sign(std::string_view line) const {
     bool found = false;
     for (size_t at = 0; at + 4 <= line.size(); at += 2) found |= hashes_[hash(four_at(line, at))];
-    return found;
+    for (size_t at = 0; found && at + 4 <= line.size(); at += 2)
+      if (hashes_[hash(four_at(line, at))] && stands_at(line, at)) return true;
+    return false;
   }
 
  private:
@@ -375,12 +376,23 @@ class SignFinder {
   }
   static size_t hash(uint32_t four) { return four * 0x9e3779b1U >> (32 - kBits); }
 
+  // Whether a sign begins at `at` or one before it.
+  static bool stands_at(std::string_view line, size_t at) {
+    return std::any_of(kSigns.begin(), kSigns.end(), [&](std::string_view sign) {
+      const auto is_at = [&](size_t begin) {
+        return begin + sign.size() <= line.size() && four_at(line, begin) == four_at(sign, 0) &&
+               four_at(line, begin + 1) == four_at(sign, 1);
+      };
+      return is_at(at) || (at > 0 && is_at(at - 1));
+    });
+  }
+
   std::bitset<1 << kBits> hashes_;
 };
 
-bool may_hold_sign(std::string_view line) {
+bool holds_sign(std::string_view line) {
   static const SignFinder kFinder;
-  return kFinder.may_hold(line);
+  return kFinder.holds_sign(line);
 }
 
 bool is_word_byte(char c) {
@@ -407,7 +419,7 @@ bool has_separator(std::string_view line) {
   return line.ends_with('>');
 }
 
-// The part of is_furniture for a line in which a sign may stand, or not.
+// The part of is_furniture for a line in which a sign stands, or not.
 bool looks_like_furniture(std::string_view line, const Shape& shape, bool has_sign) {
   if (line.empty()) return true;
   if (shape.words == 0) return true;  // rules, arrows, bullets, lone marks
@@ -469,15 +481,15 @@ bool reads_like_pitch(std::string_view line, const Shape& shape, bool has_sign) 
 }  // namespace
 
 bool is_furniture(std::string_view line, const Shape& shape) {
-  return looks_like_furniture(line, shape, shape.length <= kFurnitureLength && may_hold_sign(line));
+  return looks_like_furniture(line, shape, shape.length <= kFurnitureLength && holds_sign(line));
 }
 
 bool is_pitch(std::string_view line, const Shape& shape) {
-  return reads_like_pitch(line, shape, shape.length <= kPitchLength && may_hold_sign(line));
+  return reads_like_pitch(line, shape, shape.length <= kPitchLength && holds_sign(line));
 }
 
 bool is_furniture_or_pitch(std::string_view line, const Shape& shape) {
-  const bool has_sign = shape.length <= kPitchLength && may_hold_sign(line);
+  const bool has_sign = shape.length <= kPitchLength && holds_sign(line);
   return looks_like_furniture(line, shape, has_sign) || reads_like_pitch(line, shape, has_sign);
 }
 

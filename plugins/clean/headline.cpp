@@ -12,189 +12,27 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 #include <utility>
 
 #include "plugins/clean/dates.hpp"
 #include "plugins/clean/eight_bytes.hpp"
 #include "plugins/clean/furniture.hpp"
-#include "plugins/clean/letters.hpp"
+#include "plugins/clean/story_words.hpp"
 
 namespace wiremill::clean {
 namespace {
 
-constexpr size_t kReach = 40;       // lines above the story that are candidates
-constexpr size_t kReachInside = 8;  // lines of the story that are
-constexpr size_t kStemLetters = 6;  // words alike so far are one word, inflected
-constexpr size_t kLeadLines = 2;
+constexpr size_t kReach = 40;          // lines above the story that are candidates
+constexpr size_t kReachInside = 8;     // lines of the story that are
 constexpr size_t kPageTitleLines = 3;  // lines in which a page's own title may stand
+constexpr size_t kNameBytesMax = 200;  // of what may be a site's name
+constexpr uint32_t kLengthMax = 220, kFusedLengthMax = 300;  // of a headline, with what it is fused
 constexpr float kPointsMin = 3.4F;
 
 constexpr std::array<std::string_view, 7> kStrongSeparators = {
     "> ", " | ", " :: ", " \xc2\xbb ", " \xe2\x80\xba ", " \xc2\xb7 ", " \xe2\x80\xa2 "};
 constexpr std::array<std::string_view, 3> kDashes = {" - ", " \xe2\x80\x93 ", " \xe2\x80\x94 "};
-
-// A word of the story, as a number: its first letters, lowered and cut to a stem. ASCII stems are
-// their own bytes, the lowest first; the letters of others are mixed into one.
-using WordKey = uint64_t;
-
-constexpr WordKey kMixed = WordKey{1} << 63;
-
-constexpr WordKey with_letter(WordKey key, char32_t letter) {
-  key = (key ^ letter) * 0x9e3779b97f4a7c15U;
-  return (key ^ key >> 29) | kMixed;
-}
-
-// A word that grows letter by letter.
-class Stem {
- public:
-  void add(char32_t letter) {
-    if (letters_++ >= kStemLetters) return;
-    is_ascii_ = is_ascii_ && letter < 0x80;
-    bytes_ |= WordKey{letter & 0x7f} << 8 * (letters_ - 1);
-    mixed_ = with_letter(mixed_, letter);
-  }
-  size_t letters() const { return letters_; }
-  WordKey key() const { return is_ascii_ ? bytes_ : mixed_; }
-
- private:
-  WordKey bytes_ = 0, mixed_ = 1;
-  size_t letters_ = 0;
-  bool is_ascii_ = true;
-};
-
-// The word of ASCII letters and digits at `at`, where it is shorter than eight bytes and no
-// character beyond ASCII follows.
-struct ShortWord {
-  WordKey key;
-  size_t size;
-  bool has_digit;
-};
-inline std::optional<ShortWord> short_word(std::string_view line, size_t at) {
-  const uint64_t bytes = load_eight(line, at);
-  const uint64_t digits = digits_within(bytes);
-  const uint64_t others = ~(letters_within(bytes) | digits) & kEachTop;
-  if (others == 0) return std::nullopt;
-  const uint64_t end = others & -others;  // the top of the byte behind the word
-  if ((bytes & end) != 0) return std::nullopt;
-  const uint64_t word = (end >> 7) - 1;
-  constexpr uint64_t kStem = (uint64_t{1} << 8 * kStemLetters) - 1;
-  return ShortWord{(bytes | 0x20 * kEachByte) & word & kStem, bytes_before(end),
-                   (digits & word) != 0};
-}
-
-// Visits the words that may carry meaning: four letters or more, or a figure; of wide scripts every
-// two characters in a row.
-template <class Visit>
-void each_content_word(std::string_view line, Visit&& visit) {
-  Stem stem;
-  char32_t wide_before = 0;
-  bool has_digit = false;
-  const auto finish = [&] {
-    if (stem.letters() >= 4 || has_digit) visit(stem.key());
-    stem = {};
-    has_digit = false;
-  };
-  for (size_t at = 0; at < line.size();) {
-    if (stem.letters() == 0) {
-      if (const auto word = short_word(line, at)) {
-        if (word->size >= 4 || word->has_digit) visit(word->key);
-        at += word->size + 1;
-        wide_before = 0;
-        continue;
-      }
-    }
-    const char32_t c = next_character(line, at);
-    const uint8_t traits = traits_of(c);
-    if (is_wide(c) && (traits & kAlpha) != 0) {
-      finish();
-      if (wide_before != 0) visit(with_letter(with_letter(2, wide_before), c));
-      wide_before = c;
-      continue;
-    }
-    wide_before = 0;
-    if ((traits & (kAlphabetic | kDigit)) == 0) {
-      if (stem.letters() > 0) finish();
-      continue;
-    }
-    has_digit = has_digit || (traits & kDigit) != 0;
-    stem.add(lowered(c));
-  }
-  finish();
-}
-
-// The words of the story, and how much of a line is found again in them.
-class StoryWords {
- public:
-  StoryWords(const std::vector<Line>& lines, Segment story) {
-    std::vector<WordKey> words;
-    std::vector<std::pair<size_t, size_t>> leads;  // which of the words stand in the opening
-    for (size_t i = story.begin; i < story.end; ++i) {
-      if (!is_prose(lines[i])) continue;
-      const size_t before = words.size();
-      each_content_word(lines[i].text, [&](WordKey word) { words.push_back(word); });
-      const bool is_lead = lines[i].text.ends_with('.') || lines[i].shape.stops > 1;
-      if (is_lead && leads.size() < kLeadLines) leads.emplace_back(before, words.size());
-    }
-    total_ = words.size();
-    slots_.resize(std::bit_ceil(2 * total_ + 1));
-    for (const WordKey word : words) {
-      Counted& counted = slots_[slot_of(word)];
-      counted.word = word;
-      ++counted.times;
-    }
-    for (const auto& [begin, end] : leads)
-      for (size_t i = begin; i < end; ++i) slots_[slot_of(words[i])].in_lead = true;
-  }
-
-  struct Overlap {
-    float share = 0, lead_share = 0, found = 0;
-  };
-  // `own` where the line itself is one of the story's.
-  Overlap with(std::string_view line, bool own) const {
-    Overlap overlap;
-    float all = 0;
-    std::vector<WordKey> words;
-    words.reserve(line.size() / 5 + 1);
-    each_content_word(line, [&](WordKey word) { words.push_back(word); });
-    std::sort(words.begin(), words.end());
-    words.erase(std::unique(words.begin(), words.end()), words.end());
-    for (const WordKey word : words) {
-      const Counted& counted = slots_[slot_of(word)];
-      // A word in every second sentence says little.
-      const float weight = counted.times > 4 && counted.times * 60 > total_ ? 0.5F : 1;
-      all += weight;
-      if (counted.times > (own ? 1U : 0U)) {
-        overlap.found += weight;
-        if (counted.in_lead) overlap.lead_share += weight;
-      }
-    }
-    if (all > 0) {
-      overlap.share = overlap.found / all;
-      overlap.lead_share /= all;
-    }
-    return overlap;
-  }
-
- private:
-  struct Counted {
-    WordKey word = 0;
-    uint32_t times = 0;  // 0: the slot is free
-    bool in_lead = false;
-  };
-  // The slot of a word, or the free one that it would take.
-  size_t slot_of(WordKey word) const {
-    const uint64_t mixed = word * 0x9e3779b97f4a7c15U;
-    size_t slot = (mixed ^ mixed >> 32) & (slots_.size() - 1);
-    while (slots_[slot].times > 0 && slots_[slot].word != word)
-      slot = (slot + 1) & (slots_.size() - 1);
-    return slot;
-  }
-
-  std::vector<Counted> slots_;  // a power of two, at most half of them taken
-  size_t total_ = 0;
-};
 
 // Places where two figures are joined as in dates, times and versions.
 size_t joined_figures(std::string_view line) {
@@ -251,10 +89,14 @@ bool may_hold_mark(std::string_view line) {
       signs[static_cast<unsigned char>(sign)] = true;
     return signs;
   }();
-  bool holds = false;
-  for (size_t i = 1; i < line.size(); ++i)
-    holds |= line[i] == ' ' && kSigns[static_cast<unsigned char>(line[i - 1])];
-  return holds;
+  for (size_t begin = 0; begin < line.size(); begin += 8) {
+    // Most blanks stand behind a letter.
+    uint64_t ends = bytes_within(load_eight(line, begin + 1), ' ', ' ') &
+                    ~letters_within(load_eight(line, begin));
+    for (; ends != 0; ends &= ends - 1)
+      if (kSigns[static_cast<unsigned char>(line[begin + bytes_before(ends)])]) return true;
+  }
+  return false;
 }
 
 float points_for_looks(const Line& line, std::string_view raw) {
@@ -301,7 +143,7 @@ struct Candidate {
   size_t line = 0;
   Line shown;  // the line less what was fused with it
   std::optional<int64_t> published_us;
-  StoryWords::Overlap overlap;
+  Overlap overlap;
   float points = 0;
 };
 
@@ -346,6 +188,7 @@ class Finder {
   }
 
   void consider(size_t i) {
+    if (lines_[i].shape.length > kFusedLengthMax) return;
     Candidate candidate{.line = i, .shown = {}, .published_us = {}, .overlap = {}};
     LineRole role = notes_[i].role;
     if (std::optional<FusedTitle> parted = without_rest(lines_[i])) {
@@ -360,7 +203,7 @@ class Finder {
     const Shape& shape = line.shape;
     const bool may_be_plain =
         role == LineRole::kPlain || (role == LineRole::kFurniture && shape.symbols == 1);
-    if (!may_be_plain || shape.words < 2 || shape.length < 8 || shape.length > 220 ||
+    if (!may_be_plain || shape.words < 2 || shape.length < 8 || shape.length > kLengthMax ||
         shape.ends_colon)
       return;
     const bool inside = i >= story_.begin;
@@ -396,33 +239,37 @@ class Finder {
   std::optional<FusedTitle> without_rest(const Line& line) const {
     if (!may_hold_mark(line.text) && !may_hold_date(line.shape)) return std::nullopt;
     FusedTitle fused = split_fused(line.text);
-    fused.title = without_names(fused.title);
+    fused.title = std::string(without_names(fused.title));
     if (fused.title == line.text) return std::nullopt;
     return fused;
   }
 
   // A line less the site's name, which the story does not know.
-  std::string without_names(std::string_view line) const {
-    std::string rest(line);
+  std::string_view without_names(std::string_view line) const {
     const auto part = [&](std::string_view mark, bool strong) {
-      const size_t at = rfind_mark(rest, mark);
-      if (at == std::string::npos) return;
-      const std::string head = tidy(std::string_view(rest).substr(0, at));
-      const std::string tail = tidy(std::string_view(rest).substr(at + mark.size()));
-      const auto in_head = words_.with(head, false), in_tail = words_.with(tail, false);
-      const auto is_name = [&](const std::string& text, const StoryWords::Overlap& overlap) {
-        const Shape shape = shape_of(text);
-        if (strong) return shape.words <= 8 && overlap.share < 0.4F;
-        return shape.words <= 5 && overlap.found == 0 && shape.capitals == shape.cased;
-      };
-      if (shape_of(head).words >= 4 && in_head.found >= 2 && is_name(tail, in_tail))
-        rest = head;
-      else if (shape_of(tail).words >= 4 && in_tail.found >= 2 && is_name(head, in_head))
-        rest = tail;
+      const size_t at = rfind_mark(line, mark);
+      if (at == std::string_view::npos) return;
+      const std::string_view head = trimmed(line.substr(0, at));
+      const std::string_view tail = trimmed(line.substr(at + mark.size()));
+      if (is_name(tail, strong) && speaks_of_story(head))
+        line = head;
+      else if (is_name(head, strong) && speaks_of_story(tail))
+        line = tail;
     };
     for (const std::string_view mark : kStrongSeparators) part(mark, true);
     for (const std::string_view mark : kDashes) part(mark, false);
-    return rest;
+    return line;
+  }
+
+  bool is_name(std::string_view text, bool strong) const {
+    if (text.size() > kNameBytesMax) return false;
+    const Shape shape = shape_of(text);
+    if (strong) return shape.words <= 8 && words_.with(text, false).share < 0.4F;
+    return shape.words <= 5 && shape.capitals == shape.cased && words_.with(text, false).found == 0;
+  }
+
+  bool speaks_of_story(std::string_view text) const {
+    return shape_of(text).words >= 4 && words_.with(text, false).found >= 2;
   }
 
   bool signs_story(size_t i) const {

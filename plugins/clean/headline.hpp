@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "plugins/clean/lines.hpp"
+#include "plugins/clean/story_words.hpp"
 
 namespace wiremill::clean {
 
@@ -19,12 +20,6 @@ enum class LineRole : uint8_t { kPlain, kFurniture, kDate, kByline, kTail };
 struct LineNote {
   LineRole role = LineRole::kPlain;
   uint32_t first = 0;
-};
-
-// Where the story stands among the lines.
-struct Segment {
-  size_t begin = 0, end = 0;
-  float sum = 0;
 };
 
 struct Headline {

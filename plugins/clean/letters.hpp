@@ -16,7 +16,7 @@ enum Trait : uint8_t {
   kLower = 16,       // u_islower
   kAlphabetic = 32,  // Alphabetic
   kLowers = 64,      // u_tolower makes another character of it
-  kSurelyNfc = 128,  // text of such characters alone is in NFC
+  kStays = 128,      // tidy leaves text of such characters alone as it is
 };
 
 // Of any code point, by ICU; slow.
@@ -24,11 +24,11 @@ uint8_t find_traits(char32_t character);
 
 // Those of the characters below U+10000.
 using TraitTable = std::array<uint8_t, 0x10000>;
-TraitTable make_trait_table();
+extern const TraitTable kTraits;
 
 inline constexpr std::array<uint8_t, 0x80> kAsciiTraits = [] {
   std::array<uint8_t, 0x80> table{};
-  table.fill(kSurelyNfc);
+  table.fill(kStays);
   for (size_t c = '0'; c <= '9'; ++c) table[c] |= kDigit;
   for (size_t c = 'a'; c <= 'z'; ++c) table[c] |= kAlpha | kAlphabetic | kLower;
   for (size_t c = 'A'; c <= 'Z'; ++c) table[c] |= kAlpha | kAlphabetic | kUpper | kLowers;
@@ -37,8 +37,7 @@ inline constexpr std::array<uint8_t, 0x80> kAsciiTraits = [] {
 
 inline uint8_t traits_of(char32_t character) {
   if (character < 0x80) return kAsciiTraits[character];
-  static const TraitTable kTable = make_trait_table();
-  return character < 0x10000 ? kTable[character] : find_traits(character);
+  return character < 0x10000 ? kTraits[character] : find_traits(character);
 }
 
 // The character in lower case, where that is another single one.

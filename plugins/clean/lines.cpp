@@ -40,7 +40,15 @@ constexpr std::array<uint8_t, 256> kAsciiWords = [] {
   return table;
 }();
 
+bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 uint8_t ascii_word(char c) { return kAsciiWords[static_cast<unsigned char>(c)]; }
+
+void append_character(char32_t c, std::string& text) {
+  char buffer[4];
+  int32_t size = 0;
+  U8_APPEND_UNSAFE(buffer, size, c);
+  text.append(buffer, static_cast<size_t>(size));
+}
 
 bool is_stop(char32_t c) {
   switch (c) {
@@ -80,19 +88,32 @@ bool is_wide_space(char32_t c) {
          c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000 || c == 0xfeff;
 }
 
-// How far the text goes on from `at` as printable ASCII, with one blank at most between two words
-// and none at the end: what stays as it is. 0 where a blank stands at `at`.
-inline size_t plain_run(std::string_view text, size_t at) {
-  if (text[at] == ' ') return 0;
+// How far the text goes on from `at` as it is to stay: printable, with one blank at most between two
+// words and none at the end. No blank stands at `at`.
+inline size_t tidy_run(std::string_view text, size_t at) {
   constexpr uint64_t kBlanks = ' ' * kEachByte;
   size_t end = at;
-  for (size_t plain = 8; plain == 8; end += plain) {
-    const uint64_t bytes = load_eight(text, end), next_bytes = load_eight(text, end + 1);
-    // The lowest byte that either finds is right; those above it may not be.
-    const uint64_t unprintable = (bytes - kBlanks) | bytes | (bytes + kEachByte);
-    const uint64_t marks = (bytes ^ kBlanks) | (next_bytes ^ kBlanks);  // 0 for two blanks
-    const uint64_t two_blanks = (marks - kEachByte) & ~marks;
-    plain = bytes_before((unprintable | two_blanks) & kEachTop);
+  while (true) {
+    for (size_t plain = 8; plain == 8; end += plain) {
+      const uint64_t bytes = load_eight(text, end), next_bytes = load_eight(text, end + 1);
+      // The lowest byte that either finds is right; those above it may not be.
+      const uint64_t unprintable = (bytes - kBlanks) | bytes | (bytes + kEachByte);
+      const uint64_t marks = (bytes ^ kBlanks) | (next_bytes ^ kBlanks);  // 0 for two blanks
+      const uint64_t two_blanks = (marks - kEachByte) & ~marks;
+      plain = bytes_before((unprintable | two_blanks) & kEachTop);
+    }
+    const size_t ascii_end = end;
+    while (end < text.size()) {
+      // Words beyond ASCII, and the blanks between them.
+      if (end > ascii_end && text[end] == ' ' && end + 1 < text.size() &&
+          is_beyond_ascii(text[end + 1]))
+        ++end;
+      if (!is_beyond_ascii(text[end])) break;
+      size_t next = end;
+      if ((traits_of(next_character(text, next)) & kStays) == 0) break;
+      end = next;
+    }
+    if (end == ascii_end || end == text.size() || is_beyond_ascii(text[end])) break;
   }
   return end - at - (end > at && text[end - 1] == ' ' ? 1 : 0);
 }
@@ -113,7 +134,12 @@ std::string tidy(std::string_view text) {
   };
   for (size_t at = 0; at < text.size();) {
     const size_t from = at;
-    if (const size_t run = plain_run(text, at); run > 0) {
+    if (text[at] == ' ' || text[at] == '\n') {
+      pending = end > 0;
+      ++at;
+      continue;
+    }
+    if (const size_t run = tidy_run(text, at); run > 0) {
       keep(from, at += run);
       continue;
     }
@@ -122,8 +148,8 @@ std::string tidy(std::string_view text) {
       pending = end > 0;
       continue;
     }
-    if (c < 0x20 || c == 0x7f || (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x2060) continue;
-    surely_nfc = surely_nfc && (traits_of(c) & kSurelyNfc) != 0;
+    if (is_left_out(c)) continue;
+    surely_nfc = false;
     keep(from, at);
   }
   out.append(text, begin, end - begin);
@@ -169,22 +195,18 @@ std::string lower(std::string_view text) {
     std::memcpy(out.data() + at, &bytes, std::min<size_t>(8, out.size() - at));
   }
   if ((all & kEachTop) == 0) return out;
-  out.clear();
-  for (size_t at = 0; at < text.size();) {
-    const size_t begin = at;
-    const char32_t c = next_character(text, at);
-    if (c < 0x80) {
-      out.push_back(static_cast<char>(lowered(c)));
-    } else if ((traits_of(c) & kLowers) == 0 && c != 0xfffd) {
-      out.append(text.data() + begin, at - begin);
-    } else {
-      char buffer[4];
-      int32_t size = 0;
-      U8_APPEND_UNSAFE(buffer, size, find_lowered(c));
-      out.append(buffer, static_cast<size_t>(size));
-    }
+  std::string lowered;
+  size_t begin = 0;  // of what is lowered but not yet copied
+  for (size_t at = 0; at < out.size();) {
+    const size_t from = at;
+    const char32_t c = next_character(out, at);
+    if ((traits_of(c) & kLowers) == 0 && c != 0xfffd) continue;
+    lowered.append(out, begin, from - begin);
+    append_character(find_lowered(c), lowered);
+    begin = at;
   }
-  return out;
+  if (begin == 0) return out;
+  return lowered.append(out, begin);
 }
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view ascii_prefix) {
@@ -280,7 +302,12 @@ Shape shape_of(std::string_view line) {
     const char32_t c = next_character(line, at);
     if (is_wide(c)) {
       half_lengths += 3;
-      if (traits_of(c) & kAlpha) ++wide;
+      if (traits_of(c) & kAlpha) {
+        ++wide;
+        flags = 0;
+        goes_on();
+        continue;
+      }
     } else if (const uint8_t traits = c < 0x80 ? 0 : traits_of(c);
                traits & (kAlpha | kCombining | kDigit)) {
       if (traits & kDigit) ++shape.digits;
@@ -288,6 +315,14 @@ Shape shape_of(std::string_view line) {
         ++shape.words;
         if (traits & (kUpper | kLower)) ++shape.cased;
         if (traits & kUpper) ++shape.capitals;
+      }
+      // The rest of the word, as far as it is beyond ASCII.
+      for (size_t next = at; next < line.size() && is_beyond_ascii(line[next]); at = next) {
+        const char32_t letter = next_character(line, next);
+        const uint8_t kinds = traits_of(letter);
+        if (is_wide(letter) || (kinds & (kAlpha | kCombining | kDigit)) == 0) break;
+        half_lengths += 2;
+        if (kinds & kDigit) ++shape.digits;
       }
       flags = kInWord;
       goes_on();
@@ -334,7 +369,12 @@ std::string fold(std::string_view line) {
     const size_t begin = at;
     const char32_t c = next_character(line, at);
     if (c >= 0x80) {
-      if (traits_of(c) & (kAlpha | kDigit)) out += lower(line.substr(begin, at - begin));
+      const uint8_t traits = traits_of(c);
+      if ((traits & (kAlpha | kDigit)) == 0) continue;
+      if ((traits & kLowers) != 0)
+        append_character(find_lowered(c), out);
+      else
+        out.append(line, begin, at - begin);
     } else if (const uint8_t word = ascii_word(line[begin]); word != 0) {
       out.push_back(static_cast<char>((word & kAsciiCapital) ? c + 32 : c));
     }

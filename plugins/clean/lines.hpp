@@ -37,6 +37,10 @@ inline bool is_space(char32_t character) {
   return character < 0x80 ? character == ' ' || (character >= 9 && character <= 13)
                           : is_wide_space(character);
 }
+// Controls and what is not seen: soft hyphen, word joiner.
+inline bool is_left_out(char32_t c) {
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x2060;
+}
 // Han, kana, hangul and the like: scripts in which one character says what two or three letters
 // say.
 inline bool is_wide(char32_t c) {

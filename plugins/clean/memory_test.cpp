@@ -244,13 +244,141 @@ TEST(CleanMemory, FurnitureIsNotPushedOutByStories) {
 }
 
 TEST(CleanMemory, ALongTextIsRememberedByItsEdges) {
-  MockHost host(wiremill_plugin);
+  MockHost host(wiremill_plugin, {{"memory_percent_min", int64_t{0}}});
   for (int i = 1; i <= 4; ++i) {
     std::string body;
     for (int part = 0; part < 500; ++part) body += paragraph(i * 1000, part) + "\n\n";
     body += std::string(kPitch) + "\n";
     EXPECT_EQ(holds(clean_one(host, document(i, body)), kPitch), i < 3);
     EXPECT_LE(host.state().size(), 4 * 128U);
+  }
+}
+
+uint64_t shortened(MockHost& host) {
+  const auto found = host.counters().find("furniture");
+  return found == host.counters().end() ? 0 : found->second;
+}
+
+std::string long_story(int number) {
+  std::string text;
+  for (int part = 0; part < 20; ++part) text += paragraph(number, part) + "\n\n";
+  return text;
+}
+
+// A note on rights or sources is often called the article's own; what opens a text never is.
+TEST(CleanMemory, LittleOfATextStaysUnlessItOpensIt) {
+  constexpr std::string_view kNote = "First printed in the Lantern.";
+  for (const bool is_html : {false, true}) {
+    const auto body = [&](int number, bool opens) {
+      const std::string note = std::string(kNote) + "\n\n", told = long_story(number);
+      const std::string text = opens ? note + told : told + note;
+      return is_html ? as_page(text) : text;
+    };
+    MockHost host(wiremill_plugin), strict(wiremill_plugin, {{"memory_percent_min", int64_t{0}}});
+    for (int i = 1; i <= 5; ++i) {
+      EXPECT_TRUE(holds(clean_one(host, document(i, body(i, false))), kNote)) << i;
+      EXPECT_EQ(holds(clean_one(strict, document(i, body(i, false))), kNote), i < 3) << i;
+    }
+    EXPECT_EQ(shortened(host), 0U);
+    EXPECT_EQ(shortened(strict), 3U);
+    EXPECT_FALSE(holds(clean_one(host, document(6, body(6, true))), kNote));
+    EXPECT_EQ(shortened(host), 1U);
+  }
+}
+
+// A report that says mostly the same each day, and one line that is new.
+TEST(CleanMemory, ATextThatIsMostlyKnownStaysWhole) {
+  std::string daily;
+  for (int part = 0; part < 4; ++part) daily += paragraph(1, part) + "\n\n";
+  for (const bool is_html : {false, true}) {
+    const auto body = [&](int day) {
+      const std::string text = daily + "On day " + std::to_string(day) +
+                               " it rained over the harbour in the morning.\n\n";
+      return is_html ? as_page(text) : text;
+    };
+    MockHost host(wiremill_plugin), free(wiremill_plugin, {{"memory_percent_max", int64_t{100}}});
+    for (int i = 1; i <= 4; ++i) {  // other stories in which the daily lines stand, too
+      clean_one(host, document(i, long_story(i * 10) + daily));
+      clean_one(free, document(i, long_story(i * 10) + daily));
+    }
+    for (int day = 10; day < 14; ++day) {
+      const std::string text = clean_one(host, document(day, body(day)));
+      for (int part = 0; part < 4; ++part) EXPECT_TRUE(holds(text, paragraph(1, part))) << day;
+      EXPECT_FALSE(holds(clean_one(free, document(day, body(day))), paragraph(1, 0))) << day;
+    }
+  }
+}
+
+// What a source prints under one headline again and again: "Letters", "The day in figures".
+TEST(CleanMemory, AColumnKeepsWhatItOpensWith) {
+  const auto letters = [](int week, const std::string& title) {
+    TestDocument column = document(week, std::string(kPitch) + "\n\n" + story(week));
+    column.title = title;
+    return column;
+  };
+  MockHost host(wiremill_plugin);
+  for (int week = 1; week <= 8; ++week)
+    EXPECT_TRUE(holds(clean_one(host, letters(week, "Letters to the Lantern")), kPitch)) << week;
+  EXPECT_EQ(shortened(host), 0U);
+  for (int week = 11; week <= 14; ++week)  // the column counts as one document
+    EXPECT_EQ(holds(clean_one(host, letters(week, "Week " + std::to_string(week))), kPitch),
+              week < 12);
+}
+
+// A live page, each time under another id, with the same opening and ever other news.
+TEST(CleanMemory, ALivePageKeepsItsOpening) {
+  MockHost host(wiremill_plugin);
+  for (int hour = 1; hour <= 10; ++hour) {
+    TestDocument live =
+        document(hour, paragraph(500, 0) + "\n\n" + paragraph(500, 1) + "\n\n" + long_story(hour));
+    live.title = "Harbour fire: what we know";
+    const std::string text = clean_one(host, live);
+    EXPECT_TRUE(holds(text, paragraph(500, 0)) && holds(text, paragraph(500, 1))) << hour;
+  }
+  EXPECT_EQ(shortened(host), 0U);
+}
+
+// However much a revision changes.
+TEST(CleanMemory, RevisionsCountAsOneDocument) {
+  MockHost host(wiremill_plugin);
+  for (int version = 0; version < 8; ++version)
+    EXPECT_TRUE(holds(clean_one(host, document(1, story(version, "", kPitch))), kPitch));
+  EXPECT_TRUE(holds(clean_one(host, document(20, story(20, "", kPitch))), kPitch));
+  EXPECT_EQ(shortened(host), 0U);
+  EXPECT_FALSE(holds(clean_one(host, document(21, story(21, "", kPitch))), kPitch));
+  EXPECT_EQ(shortened(host), 1U);
+}
+
+TEST(CleanMemory, ACorrectionLeavesTheStoryWhole) {
+  constexpr std::string_view kCorrection =
+      "Correction: an earlier version of this story had the name of a person wrong.";
+  MockHost host(wiremill_plugin);
+  for (int i = 1; i <= 6; ++i) {
+    clean_one(host, document(i, story(i)));
+    for (const int id : {i, 100 + i}) {
+      const std::string text = clean_one(host, document(id, story(i, "", kCorrection)));
+      for (int part = 0; part < 3; ++part) EXPECT_TRUE(holds(text, paragraph(i, part))) << i;
+      EXPECT_EQ(holds(text, kCorrection), i < 3) << i;
+    }
+  }
+}
+
+// Snippets of an agency: what is their own, short as it is, and a longer line that they share.
+TEST(CleanMemory, ASnippetIsNeverEmptied) {
+  MockHost host(wiremill_plugin);
+  for (int i = 1; i <= 6; ++i) {
+    const std::string sentence =
+        "The ferry sailed from the harbour at noon with " + std::to_string(i) + " aboard.";
+    const std::string text =
+        clean_one(host, document(i, sentence + "\n\n" + std::string(kPitch) + "\n"));
+    EXPECT_TRUE(holds(text, sentence)) << text;
+    EXPECT_EQ(holds(text, kPitch), i < 3) << text;
+  }
+  for (int i = 10; i <= 12; ++i) {
+    const std::string words = "Ferry of the day: " + std::to_string(i);
+    const std::string text =
+        clean_one(host, document(i, words + "\n\n" + std::string(kPitch) + "\n"));
+    EXPECT_TRUE(holds(text, kPitch)) << text;
   }
 }
 

@@ -7,15 +7,17 @@
 // Different documents: a story that is pushed again, revised, or sold by an agency under another
 // id repeats its lines, too. So each sighting keeps a sketch of its document, the hashes of its six
 // longest lines, and a document counts for a line only where it is another story than all that
-// counted before: less than half of the sketch's other lines stand in it, and the other way round.
-// A sketch follows its story from revision to revision.
+// counted before: less than half of the sketch's other lines stand in it, and the other way round,
+// and it has another title. So neither a live page, which comes under many addresses and keeps its
+// headline and its opening, nor the column of a name ("Letters") teaches that its lines are
+// furniture. A sketch follows its story from revision to revision.
 //
 // Bounds and decay: lines live in a table of 2^20 slots for all sources, a source's in 1,024 of
 // them that begin at a place given by its name. A line has one slot; a newcomer takes it over,
 // unless furniture that was seen within `age` lives there. So what recurs rarely is overwritten by
 // the stream itself (a source whose documents have 30 lines forgets a line seen once after some 34
 // of them), nothing must be swept, and a source can neither grow without end nor push out more than
-// its stretch of the table. An entry is at most 12 bytes and 33 for each sighting, two by default.
+// its stretch of the table. An entry is at most 13 bytes and 33 for each sighting, two by default.
 #include "plugins/clean/source_memory.hpp"
 
 #define XXH_INLINE_ALL
@@ -48,6 +50,7 @@ uint64_t read_number(std::string_view& bytes, size_t size) {
 void append_sketch(std::string& bytes, const Sketch& sketch) {
   append_number(bytes, sketch.count, 1);
   append_number(bytes, sketch.id, 4);
+  append_number(bytes, sketch.title, 4);
   for (uint32_t i = 0; i < sketch.count; ++i) append_number(bytes, sketch.lines[i], 4);
 }
 
@@ -57,6 +60,7 @@ Sketch read_sketch(std::string_view& bytes) {
   if (sketch.count > Sketch::kLinesMax)
     throw std::runtime_error("a record of the memory is damaged");
   sketch.id = static_cast<uint32_t>(read_number(bytes, 4));
+  sketch.title = static_cast<uint32_t>(read_number(bytes, 4));
   for (uint32_t i = 0; i < sketch.count; ++i)
     sketch.lines[i] = static_cast<uint32_t>(read_number(bytes, 4));
   return sketch;
@@ -77,6 +81,7 @@ bool is_mostly_in(const Sketch& sketch, uint32_t line, const Holds& holds) {
 
 bool is_same_story(const Sketch& earlier, const NotedLines& now, uint32_t line) {
   if (earlier.id == now.sketch.id) return true;
+  if (earlier.title != 0 && earlier.title == now.sketch.title) return true;
   return is_mostly_in(earlier, line,
                       [&](uint32_t other) {
                         return std::any_of(now.lines.begin(), now.lines.end(), [&](uint64_t hash) {
@@ -97,7 +102,8 @@ uint64_t line_hash(std::string_view line, uint64_t seed) {
   return XXH3_64bits_withSeed(line.data(), line.size(), seed);
 }
 
-NotedLines note_lines(std::string_view text, std::string_view id, uint64_t seed) {
+NotedLines note_lines(std::string_view text, std::string_view title, std::string_view id,
+                      uint64_t seed) {
   struct Noted {
     uint64_t hash;
     size_t bytes;
@@ -121,6 +127,8 @@ NotedLines note_lines(std::string_view text, std::string_view id, uint64_t seed)
   std::stable_sort(head.begin(), head.end(),
                    [](const Noted& a, const Noted& b) { return a.bytes > b.bytes; });
   noted.sketch.id = static_cast<uint32_t>(XXH3_64bits(id.data(), id.size()));
+  if (!title.empty())
+    noted.sketch.title = static_cast<uint32_t>(XXH3_64bits(title.data(), title.size()));
   noted.sketch.count = static_cast<uint32_t>(std::min(head.size(), Sketch::kLinesMax));
   for (uint32_t i = 0; i < noted.sketch.count; ++i)
     noted.sketch.lines[i] = static_cast<uint32_t>(head[i].hash);

@@ -19,10 +19,11 @@ struct MemoryOptions {
   int64_t age_us = 0;    // a line that was not seen for so long is forgotten
 };
 
-// A few of a document's longest lines, by which two documents are known to be the same story.
+// By what two documents are known to be the same story: id, title, a few of the longest lines.
 struct Sketch {
   static constexpr size_t kLinesMax = 6;
-  uint32_t id = 0;  // hash of the document's id
+  uint32_t id = 0;     // hash of the document's id
+  uint32_t title = 0;  // of its title; 0: it has none
   uint32_t count = 0;
   std::array<uint32_t, kLinesMax> lines{};
   friend bool operator==(const Sketch&, const Sketch&) = default;
@@ -38,7 +39,8 @@ struct NotedLines {
 uint64_t source_seed(std::string_view source);
 uint64_t line_hash(std::string_view line, uint64_t seed);
 
-NotedLines note_lines(std::string_view text, std::string_view id, uint64_t seed);
+NotedLines note_lines(std::string_view text, std::string_view title, std::string_view id,
+                      uint64_t seed);
 void append(const NotedLines& noted, std::string& bytes);
 // Reads what append wrote, and moves `bytes` past it. Throws std::runtime_error where they end.
 NotedLines read_noted(std::string_view& bytes);

@@ -42,6 +42,10 @@ class Clean {
        "In how many different documents of its source a line must stand for that.", 2, 8},
       {"memory_age", WM_OPTION_DURATION, 0, "30d",
        "A line that was not seen for so long is forgotten.", 3'600'000, 365.0 * 86'400'000},
+      {"memory_percent_min", WM_OPTION_INTEGER, 0, "3",
+       "Such lines stay where they are less of a text than this, unless they open it.", 0, 100},
+      {"memory_percent_max", WM_OPTION_INTEGER, 0, "75",
+       "Such lines stay where they are more of a text than this.", 0, 100},
       {"nodes_max", WM_OPTION_INTEGER, 0, "500000",
        "Elements and texts of an HTML page; what follows them is not read.", 1000, 10'000'000},
       {"depth_max", WM_OPTION_INTEGER, 0, "512",
@@ -51,7 +55,7 @@ class Clean {
       {}};
   static constexpr StageInfo kInfo = {
       .id = "wiremill.clean",
-      .version = "1.1.0",
+      .version = "1.2.0",
       .summary = "Article text, title, date and byline from a page or a flattened page.",
       .provided = {"title", "published", "byline", "dateline", "text", "paragraphs",
                    "extensions.wiremill.clean"},
@@ -62,7 +66,9 @@ class Clean {
         explains_(options.flag("explain")),
         remembers_(options.flag("memory")),
         memory_{static_cast<size_t>(options.integer("memory_documents")),
-                options.integer("memory_age") * 1000} {
+                options.integer("memory_age") * 1000},
+        share_{static_cast<size_t>(options.integer("memory_percent_min")),
+               static_cast<size_t>(options.integer("memory_percent_max"))} {
     limits_.input = kind_named(options.text("input"));
     limits_.html.nodes_max = static_cast<size_t>(options.integer("nodes_max"));
     limits_.html.depth_max = static_cast<size_t>(options.integer("depth_max"));
@@ -87,7 +93,8 @@ class Clean {
                         static_cast<char>((is_html ? kIsHtml : 0) |
                                           (article.title_is_submitted ? kTitleIsSubmitted : 0) |
                                           (document.published_us() ? kPublishedIsSubmitted : 0)));
-      append(note_lines(article.text, document.id(), source_seed(document.source())), carry);
+      append(note_lines(article.text, article.title, document.id(), source_seed(document.source())),
+             carry);
       output.carry(carry);
     }
     return Verdict::ok();
@@ -132,7 +139,7 @@ class Clean {
   bool shorten(const Document& document, const KnownLines& known, Output& output) const {
     std::string text(document.text());
     Explanation why;
-    if (!leave_out(known, text, explains_ ? &why : nullptr)) return false;
+    if (!leave_out(known, share_, text, explains_ ? &why : nullptr)) return false;
     output.text(text);
     if (!explains_) return true;
     Explanation whole;  // process told its own part only
@@ -150,7 +157,7 @@ class Clean {
         read((flags & kTitleIsSubmitted) != 0 ? document.title() : std::string_view(), document,
              (flags & kPublishedIsSubmitted) != 0 ? document.raw().published_us : WM_NO_TIME, why,
              &known);
-    if (!is_still_article(article.text, document.text())) return false;
+    if (!may_replace(article.text, document.text(), share_)) return false;
     output.text(article.text);
     output.paragraphs(article.paragraphs);
     output.dateline(article.dateline);
@@ -180,6 +187,7 @@ class Clean {
   Limits limits_;
   const bool explains_, remembers_;
   const MemoryOptions memory_;
+  const FurnitureShare share_;
 };
 
 }  // namespace

@@ -58,7 +58,7 @@ std::vector<Line> cut_lines(std::string_view text) {
       line.kind = LineKind::kListItem;
       raw = trimmed(raw.substr(bullet));
     }
-    line.text = tidy(raw);
+    if (!raw.empty()) line.text = tidy(raw);
     if (line.text.empty()) {
       adjacent = false;
       continue;
@@ -263,7 +263,7 @@ TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flat
   for (size_t i = near; i < std::min(story.begin + 3, lines.size()); ++i) {
     if (is_prose(lines[i]) && i != head.line) continue;
     if (article.byline.empty()) article.byline = find_byline(lines[i].text);
-    if (lines[i].shape.length > 140) continue;
+    if (lines[i].shape.length > 140 || !may_hold_date(lines[i].shape)) continue;
     const auto date = find_date(lines[i].text);
     if (!date) continue;
     std::optional<int64_t>& slot = says_updated(lines[i].text) ? updated : article.published_us;
@@ -272,6 +272,7 @@ TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flat
   if (!article.published_us) article.published_us = updated;
 
   std::vector<Line> kept;
+  kept.reserve(story.end - std::min(story.begin, story.end));
   for (size_t i = 0; i < lines.size(); ++i) {
     const Scored& as = scored[i];
     const bool is_inside = i >= story.begin && i < story.end;
@@ -283,6 +284,7 @@ TextArticle article_of(std::string_view text, std::vector<Line> lines, bool flat
   }
   std::vector<uint8_t> keep(kept.size(), 1);
   drop_link_runs(kept, keep);
+  article.lines.reserve(kept.size());
   for (size_t i = 0; i < kept.size(); ++i) {
     if (keep[i])
       article.lines.push_back(std::move(kept[i]));

@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const clean::Article article = clean::extract(submission, limits, tree);
   expect_sound(article, body);
 
-  const clean::NotedLines noted = clean::note_lines(article.text, "id", 1);
+  const clean::NotedLines noted = clean::note_lines(article.text, article.title, "id", 1);
   std::string bytes;
   clean::append(noted, bytes);
   std::string_view rest = bytes;
@@ -69,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   clean::Explanation why;
   expect_sound(clean::extract(submission, limits, tree, &why, &known), body);
   std::string left = article.text;
-  if (clean::leave_out(known, left, &why)) {
+  if (clean::leave_out(known, {}, left, &why)) {
     WM_INVARIANT(!left.empty());
     expect_lines(left);
   }
