@@ -29,6 +29,11 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kWordsBytesMax = 2048;
 constexpr rlim_t kFileBytesMax = 64 << 20;
+#if defined(WIREMILL_SANITIZED)
+constexpr bool kMemoryIsLimited = false;  // a sanitizer maps far more than it uses
+#else
+constexpr bool kMemoryIsLimited = true;
+#endif
 
 enum Outcome : uint32_t { kNone = 0, kPassed = 1, kFailed = 2 };
 
@@ -75,9 +80,7 @@ void set_limit(decltype(RLIMIT_CORE) which, rlim_t value) {
   for (const int signal : {SIGINT, SIGTERM, SIGXFSZ, SIGPIPE}) std::signal(signal, SIG_IGN);
   set_limit(RLIMIT_CORE, 0);
   set_limit(RLIMIT_FSIZE, kFileBytesMax);
-#if !defined(WIREMILL_SANITIZED)
-  set_limit(RLIMIT_DATA, static_cast<rlim_t>(limits.memory_bytes_max));
-#endif
+  if (kMemoryIsLimited) set_limit(RLIMIT_DATA, static_cast<rlim_t>(limits.memory_bytes_max));
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   dup2(nothing, STDIN_FILENO);
   dup2(words_fd, STDOUT_FILENO);
@@ -223,7 +226,8 @@ class Alarm::Impl {
  public:
   Impl(int64_t after_ms, std::string words)
       : words_(std::move(words)),
-        deadline_(Clock::now() + std::chrono::milliseconds(after_ms)),
+        after_(after_ms),
+        deadline_(Clock::now() + after_),
         thread_([this] { watch(); }) {}
   ~Impl() {
     {
@@ -232,6 +236,10 @@ class Alarm::Impl {
       condition_.notify_one();
     }
     thread_.join();
+  }
+  void restart() {
+    const MutexLock lock(mutex_);
+    deadline_ = Clock::now() + after_;
   }
 
  private:
@@ -245,9 +253,10 @@ class Alarm::Impl {
   }
 
   const std::string words_;
-  const Clock::time_point deadline_;
+  const std::chrono::milliseconds after_;
   Mutex mutex_;
   Condition condition_;
+  Clock::time_point deadline_ WM_GUARDED_BY(mutex_);
   bool in_time_ WM_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
@@ -255,5 +264,6 @@ class Alarm::Impl {
 Alarm::Alarm(int64_t after_ms, std::string words)
     : impl_(std::make_unique<Impl>(after_ms, std::move(words))) {}
 Alarm::~Alarm() = default;
+void Alarm::restart() { impl_->restart(); }
 
 }  // namespace wiremill::check

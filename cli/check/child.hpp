@@ -25,8 +25,7 @@ struct Ended {
 
 struct ChildLimits {
   int64_t deadline_ms = 120'000;
-  int64_t memory_bytes_max =
-      4LL << 30;  // on top of what it began with; without effect in sanitizers
+  int64_t memory_bytes_max = 4LL << 30;  // without effect in sanitizers
 };
 
 // What the work answers is its finding, its error that it failed. `go_on` is asked ten times a second;
@@ -42,11 +41,12 @@ void note_call(std::string_view function, std::string_view document);
 inline constexpr size_t kInputBytesMax = 1 << 20;
 void note_input(std::string_view bytes);
 
-// Ends the child as failed, with these words, unless destroyed in time.
+// Ends the child as failed, with these words, unless it is destroyed or restarted in time.
 class Alarm {
  public:
   Alarm(int64_t after_ms, std::string words);
   ~Alarm();
+  void restart();
   Alarm(const Alarm&) = delete;
   Alarm& operator=(const Alarm&) = delete;
 

@@ -7,6 +7,11 @@
 #include "cli/check/child.hpp"
 
 namespace wiremill::check {
+namespace {
+
+constexpr uint64_t kDocumentsEach = 10'000;  // by one instance with one state, which grows
+
+}  // namespace
 
 Result<std::string> check_mutation(const Request& request) {
   using Clock = std::chrono::steady_clock;
@@ -18,6 +23,7 @@ Result<std::string> check_mutation(const Request& request) {
   uint64_t random = seed;
   note_doing(fmt::format("mutation with seed {}", seed));
   const auto end = Clock::now() + std::chrono::milliseconds(request.fuzz_ms);
+  Alarm alarm(request.deadline_ms, "not back within the deadline");
   uint64_t documents = 0;
   for (; Clock::now() < end; ++documents) {
     const Sample sample = mutated(seeds, random);
@@ -28,15 +34,17 @@ Result<std::string> check_mutation(const Request& request) {
     input.set_uri(sample.uri);
     input.set_title(sample.title);
     note_input(input.SerializeAsString());
-    {
-      const Alarm alarm(request.deadline_ms, "not back within the deadline");
-      WM_TRY(trial->process(flight));
-      WM_TRY(trial->settle(flight));
-    }
+    alarm.restart();
+    WM_TRY(trial->process(flight));
+    WM_TRY(trial->settle(flight));
     if (const auto refusals = trial->stage().refusals(); !refusals.empty())
       return red("the host refused {} (seed {})", refusals.front(), seed);
     if (Status sound = none_failed(trial->answers(flight)); !sound)
       return red("{} (seed {})", sound.error().message, seed);
+    if (documents % kDocumentsEach != kDocumentsEach - 1) continue;
+    trial.reset();
+    WM_CHECK_GET(next, Trial::make(subject));
+    trial = std::move(next);
   }
   return fmt::format("{} documents, seed {}", documents, seed);
 }
