@@ -18,6 +18,7 @@ namespace {
 using check::Finding;
 
 constexpr size_t kDetailColumnsMax = 600;
+constexpr size_t kHelpColumns = 90;
 constexpr int kWordsLines = 8;  // of the last words, for a person
 
 struct CheckOptions {
@@ -206,14 +207,19 @@ void add_plugin_check(CLI::App& plugin, int& exit_code) {
   command->add_option("--format", options->format, "text or json (default: text).")
       ->check(CLI::IsMember({"text", "json"}))
       ->option_text("FORMAT");
-  std::string names;
-  for (const check::Check& each : check::all_checks())
-    names += (names.empty() ? "" : " ") + std::string(each.name);
+  std::string names = "They are:";
+  size_t columns = names.size();
+  for (const check::Check& each : check::all_checks()) {
+    columns += each.name.size() + 1;
+    names += columns > kHelpColumns ? "\n  " : " ";
+    if (columns > kHelpColumns) columns = each.name.size() + 2;
+    names += each.name;
+  }
   command->footer(fmt::format(
       "Example:\n"
       "  wiremill plugin check build/word_count.so --option words_min=2 --fuzz 60\n"
       "Each check runs in a process of its own, so nothing that the plugin does ends the others.\n"
-      "They are: {}.\n"
+      "{}.\n"
       "Exit codes: 0 all passed, 1 some did not, 64 usage, 78 no such plugin.",
       names));
   command->callback([options, &exit_code] { exit_code = run_check(*options); });

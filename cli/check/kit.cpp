@@ -60,6 +60,8 @@ Result<std::vector<const Check*>> choose_checks(const std::vector<std::string>& 
   for (const std::string& name : names)
     if (std::ranges::find(all_checks(), name, &Check::name) == all_checks().end())
       return fail(ErrorCode::Usage, "no check '{}'; there are {}", name, known);
+  if (!fuzz && std::ranges::find(names, kFuzz) != names.end())
+    return fail(ErrorCode::Usage, "the check 'fuzz' needs to know for how long: --fuzz SECONDS");
   return chosen;
 }
 
