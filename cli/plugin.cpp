@@ -1,4 +1,4 @@
-// `wiremill plugin list`, `show` and `new`. List and show read each file's note first; a file whose
+// `wiremill plugin list`, `show` and `new` (`check` is plugin_check.cpp). List and show read each file's note first; a file whose
 // note will do is then loaded into this process for its descriptor, so its static constructors and
 // its init run here, with the caller's rights.
 
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/command.hpp"
+#include "cli/plugin_check.hpp"
 #include "cli/plugin_project.hpp"
 #include "cli/terminal.hpp"
 #include "daemon/config/options.hpp"
@@ -206,7 +207,8 @@ void add_directory(CLI::App& command, std::string& directory) {
 }  // namespace
 
 void add_plugin(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("plugin", "See what plugins there are, or begin one.");
+  CLI::App* command =
+      app.add_subcommand("plugin", "See what plugins there are, check one, or begin one.");
   command->require_subcommand(1);
 
   auto directory = std::make_shared<std::string>();
@@ -229,6 +231,8 @@ void add_plugin(CLI::App& app, int& exit_code) {
       ->option_text("FORMAT");
   show_command->footer("Loads it. Exit codes: 0 done, 78 refused.");
   show_command->callback([show_options, &exit_code] { exit_code = show(*show_options); });
+
+  add_plugin_check(*command, exit_code);
 
   auto new_options = std::make_shared<NewOptions>();
   CLI::App* new_command =

@@ -1,4 +1,4 @@
-// `wiremill plugin list`, `show` and `new` on plugins that are sound, refused or not there yet.
+// `wiremill plugin list`, `show`, `check` and `new` on plugins that are sound, refused or not there yet.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -130,6 +130,47 @@ TEST_F(PluginCommandTest, ShowsAPluginByItsName) {
   run("show absent --plugin-dir " NOTED_PLUGINS);
   EXPECT_EQ(code_, 78);
   EXPECT_TRUE(has(said_, "no plugin 'absent' (absent.so) in " NOTED_PLUGINS)) << said_;
+}
+
+TEST_F(PluginCommandTest, ChecksAPluginALineForEachCheck) {
+  const std::string said = run("check --brief --only text,restart " PROBE_PLUGIN);
+  EXPECT_EQ(code_, 0) << said;
+  EXPECT_TRUE(has(said, "ok      loads         test.probe 1.0.0, ABI 1.2 ")) << said;
+  EXPECT_TRUE(has(said, "ok      restart       ")) << said;
+  EXPECT_TRUE(has(said, "\n3 passed, none failed\n")) << said;
+}
+
+TEST_F(PluginCommandTest, ChecksAPluginWithTheOptionsGiven) {
+  const std::string said = run("check --only text --option refuse=[odd " PROBE_PLUGIN);
+  EXPECT_EQ(code_, 64);
+  EXPECT_TRUE(has(said_, "--option refuse")) << said_;
+  const std::string red = run("check --only text --option refuse=never " PROBE_PLUGIN);
+  EXPECT_EQ(code_, 1);
+  EXPECT_TRUE(has(red, "FAILED  loads: never\n        rule: ")) << red;
+  EXPECT_TRUE(has(red, "not run text          the plugin does not load\n")) << red;
+  EXPECT_TRUE(has(red, "\n0 passed, 1 failed, 1 not run\n")) << red;
+}
+
+TEST_F(PluginCommandTest, ChecksAPluginForMachines) {
+  const std::string said =
+      run("check --only text --format json " NOTED_PLUGINS "/noted_other_id.so");
+  EXPECT_EQ(code_, 1);
+  EXPECT_TRUE(said.starts_with(R"({"plugin":")" NOTED_PLUGINS
+                               R"(/noted_other_id.so","passed":false,"checks":[{"name":"loads",)"
+                               R"("passed":false,"detail":")"))
+      << said;
+  EXPECT_TRUE(has(said, R"({"name":"text","passed":null,"detail":"the plugin does not load")"))
+      << said;
+}
+
+TEST_F(PluginCommandTest, RefusesToCheckWhatItDoesNotKnow) {
+  run("check --only texts " PROBE_PLUGIN);
+  EXPECT_EQ(code_, 64);
+  EXPECT_TRUE(has(said_, "no check 'texts'; there are loads, options, ")) << said_;
+  run("check --deadline soon " PROBE_PLUGIN);
+  EXPECT_EQ(code_, 64);
+  run("check absent --plugin-dir " NOTED_PLUGINS);
+  EXPECT_EQ(code_, 78);
 }
 
 TEST_F(PluginCommandTest, BeginsAProjectUnderItsName) {

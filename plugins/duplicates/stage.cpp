@@ -49,6 +49,7 @@ class Duplicates {
   }
 
   void settle(Batch& batch) {
+    if (batch.size() == 0) return;
     std::vector<std::optional<Fingerprint>> fingerprints(batch.size());
     for (size_t i = 0; i < batch.size(); ++i) fingerprints[i] = decode(batch.document(i).carry());
     Index index(index_options_, batch, fingerprints);

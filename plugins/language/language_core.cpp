@@ -107,7 +107,7 @@ size_t piece_end(std::string_view text, size_t begin, size_t bytes) {
 
 Result<Detector> Detector::open(const std::string& model_path) {
   auto model = Model::open(model_path);
-  WM_TRY(model);
+  if (!model) return tl::unexpected(std::move(model).error());
   return Detector(std::move(*model));
 }
 

@@ -148,7 +148,7 @@ Result<Model> Model::decode(std::string bytes) {
     return fail(ErrorCode::Damaged, "{} languages", languages);
   for (uint32_t i = 0; i < languages; ++i) {
     auto language = take_language(source);
-    WM_TRY(language);
+    if (!language) return tl::unexpected(std::move(language).error());
     model.languages_.push_back(std::move(*language));
   }
   uint32_t bits = 0, pool_bytes = 0;

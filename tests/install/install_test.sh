@@ -53,6 +53,11 @@ for stage in clean language entities duplicates summary; do
   [[ -f $prefix/lib/wiremill/plugins/$stage.so ]] || fail "$stage.so is not installed"
 done
 
+echo "== they keep to the contract"
+for library in "$work"/plugin*/*.so; do
+  "$prefix/bin/wiremill" plugin check "$library" >"$work/check.log" || fail "$(cat "$work/check.log")"
+done
+
 echo "== the installed programs load them"
 cat >"$work/wiremill.yaml" <<'YAML'
 stages:

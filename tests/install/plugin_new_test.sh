@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # plugin_new_test.sh BUILD_FOLDER SOURCE_FOLDER: what `wiremill plugin new` writes, built with nothing but
-# the installed package: in each language its test passes, and it runs on a sample article. Run by ctest.
+# the installed package: in each language its test passes, it keeps to the contract, and it runs on a
+# sample article. Run by ctest.
 set -euo pipefail
 build=$1
 article=$2/tests/data/articles/01-geneva-water-talks.txt
@@ -25,6 +26,7 @@ for language in cpp c; do
     ctest --test-dir $language/build --no-tests=error) >$language.log 2>&1 || fail "$(cat $language.log)"
   if grep -q "CMake Warning" $language.log; then fail "$(cat $language.log)"; fi
   wiremill plugin list --plugin-dir $language/build
+  wiremill plugin check "$language/build/$name.so"
   wiremill validate $language/config.yaml
   wiremill run --config $language/config.yaml --format json "$article" >$language.json
   python3 - $language.json org.example.$name <<'PYTHON'

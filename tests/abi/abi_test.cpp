@@ -1,0 +1,65 @@
+// A plugin built for each version of the ABI, with the header of that version, in the host of today.
+#include <gtest/gtest.h>
+
+#include "cli/check/kit.hpp"
+#include "daemon/pipeline/pipeline_test_runs.hpp"
+#include "daemon/plugin/plugin_note.hpp"
+
+namespace wiremill {
+namespace {
+
+class Abi : public testing::TestWithParam<uint16_t> {
+ protected:
+  std::string plugin() const {
+    return COUNTING_PLUGINS "/counting_1_" + std::to_string(GetParam()) + ".so";
+  }
+};
+
+TEST_P(Abi, LoadsAndRunsInTheLine) {
+  const auto note = read_plugin_note(plugin());
+  ASSERT_TRUE(note.has_value());
+  EXPECT_EQ(note->abi_minor, GetParam());
+  for (const bool own_process : {false, true}) {
+    StageConfig config;
+    config.where = "test.yaml:1:1";
+    config.name = "counting";
+    config.plugin = plugin();
+    config.own_process = own_process;
+    const auto line = build({config});
+    ASSERT_NE(line, nullptr);
+    Submitted again{"one", "five!"};
+    again.retries = again.first_sequence = 1;
+    const auto records = run(*line, {{"one", "four"}, {"two", ""}, again});
+    ASSERT_EQ(records.size(), 3U);
+    const auto said = [&](size_t i) {
+      const v1::Result result = result_of(records[i]);
+      EXPECT_EQ(result.status(), v1::Result::PROCESSED);
+      return result.extensions_size() == 1 ? result.extensions(0).json() : "";
+    };
+    EXPECT_EQ(said(0), R"({"bytes":4,"count":1,"first":1})");
+    EXPECT_EQ(said(1), R"({"bytes":0,"count":1,"first":2})");
+    EXPECT_EQ(said(2), GetParam() == 0 ? R"({"bytes":5,"count":2,"first":3})"
+                                       : R"({"bytes":5,"count":2,"first":1})");
+  }
+}
+
+TEST_P(Abi, PassesTheConformanceKit) {
+  check::Request request;
+  request.path = plugin();
+  request.brief = true;
+  const auto checks = check::choose_checks({}, false);
+  ASSERT_TRUE(checks.has_value());
+  for (const check::Finding& finding : check::run_checks(
+           request, *checks, [](const check::Finding&) {}, [] { return true; }))
+    EXPECT_EQ(finding.outcome, check::Finding::Outcome::Passed)
+        << finding.check->name << ": " << finding.detail << "\n"
+        << finding.words;
+}
+
+TEST(AbiVersions, TheNewestIsTheHostsOwn) { EXPECT_EQ(WM_ABI_MINOR, 2); }
+
+INSTANTIATE_TEST_SUITE_P(Each, Abi, testing::Values(0, 1, 2),
+                         [](const auto& each) { return "Minor" + std::to_string(each.param); });
+
+}  // namespace
+}  // namespace wiremill
