@@ -263,10 +263,42 @@ TEST(Config, AStageMayHaveAProcessOfItsOwnWithLimits) {
   EXPECT_EQ(outside.crash_window_ms, 60'000);
   EXPECT_EQ(outside.on_broken, StageConfig::OnBroken::DeadLetter);
 
+  EXPECT_EQ(errors_of("stages:\n  - {name: a, isolation: process, memory_bytes_max: 15MiB}\n"),
+            "t.yaml:2:56: stages[0].memory_bytes_max: must be from 16MiB to 1TiB, not 15MiB\n");
   EXPECT_EQ(errors_of("stages:\n  - {name: a, deadline: 1s}\n"),
             "t.yaml:2:25: stages[0].deadline: needs isolation: process\n");
   EXPECT_EQ(errors_of("stages:\n  - {name: a, isolation: fork}\n"),
             "t.yaml:2:26: stages[0].isolation: unknown value 'fork'; known: thread, process\n");
+}
+
+TEST(Config, AStageMayBeAnyProgram) {
+  const auto config = parse_config(R"(stages:
+  - name: numbered
+    command: [python3, numbered.py, --fast]
+    environment: {MODEL: large, EMPTY: ""}
+    cpu_seconds_max: 5
+)",
+                                   "/etc/wiremill/w.yaml");
+  ASSERT_TRUE(config);
+  const StageConfig& stage = config->stages.at(0);
+  EXPECT_EQ(stage.command, (std::vector<std::string>{"python3", "numbered.py", "--fast"}));
+  EXPECT_EQ(stage.folder, "/etc/wiremill/");
+  EXPECT_EQ(stage.environment,
+            (std::vector<std::pair<std::string, std::string>>{{"MODEL", "large"}, {"EMPTY", ""}}));
+  EXPECT_TRUE(stage.own_process);
+  EXPECT_EQ(stage.plugin, "");
+  EXPECT_EQ(stage.cpu_seconds_max, 5);
+
+  EXPECT_EQ(errors_of(R"(stages:
+  - {name: a, command: run}
+  - {name: b, command: []}
+  - {name: c, command: [run, [x]]}
+  - {name: d, command: [run], plugin: d}
+  - {name: e, command: [run], isolation: thread}
+  - {name: f, environment: {A: b}}
+  - {name: g, command: [run], environment: {A=: b}}
+)"),
+            "");
 }
 
 // A condition stays as it is written: the line knows what it means.

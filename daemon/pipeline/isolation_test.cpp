@@ -147,7 +147,9 @@ TEST(Isolation, ABrokenStageStopsTheLineWhereItShall) {
   (*pipeline)->start();
   std::unique_lock lock(mutex);
   changed.wait(lock, [&] { return !why.empty(); });
-  EXPECT_EQ(why, "the stage 'probe' is broken and stops the line");
+  EXPECT_EQ(
+      why,
+      "the stage 'probe' is broken and stops the line: its process ended 1 times within 600 s");
   EXPECT_EQ(emitted, 0U);
   lock.unlock();
   (*pipeline)->stop();
