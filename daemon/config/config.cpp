@@ -167,7 +167,7 @@ void read_isolation(Section& section, StageConfig& stage) {
   std::string isolation = is_program ? "process" : "thread";
   section.choice("isolation", isolation, {"thread", "process"});
   if (is_program && isolation == "thread")
-    section.wrong(*section.find("isolation"), "isolation", "of a command is process");
+    section.wrong(*section.find("isolation"), "isolation", "must be process for a command");
   stage.own_process = isolation == "process" || is_program;
   section.duration("deadline", stage.deadline_ms, 1, kDay);
   section.bytes("memory_bytes_max", stage.memory_bytes_max, 16 * kMiB, 1LL << 40);

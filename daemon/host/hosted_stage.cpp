@@ -5,6 +5,7 @@
 #include "daemon/host/hosted_stage.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <filesystem>
@@ -97,6 +98,7 @@ class ProcessStage final : public HostedStage {
   }
 
   const wm_descriptor& descriptor() const override { return descriptor_->get(); }
+  uint32_t calls_outside() const override { return calls_; }
   std::string trouble() const override {
     const MutexLock lock(mutex_);
     return broken_;
@@ -147,6 +149,15 @@ class ProcessStage final : public HostedStage {
   template <class Take, class GiveBack>
   int32_t run(Child::What what, const wm_batch& batch, const Take& take,
               const GiveBack& give_back) const {
+    ++calls_;
+    const int32_t code = call(what, batch, take, give_back);
+    --calls_;
+    return code;
+  }
+
+  template <class Take, class GiveBack>
+  int32_t call(Child::What what, const wm_batch& batch, const Take& take,
+               const GiveBack& give_back) const {
     std::vector<uint32_t> waiting(batch.count);
     std::iota(waiting.begin(), waiting.end(), 0U);
     bool one_by_one = false;
@@ -251,6 +262,7 @@ class ProcessStage final : public HostedStage {
   const StageConfig config_;
   std::unique_ptr<DescriptorCopy> descriptor_;
   std::unique_ptr<Child> first_;  // between load and start
+  mutable std::atomic<uint32_t> calls_{0};
   mutable Mutex mutex_;
   std::optional<v1::StageStart> start_ WM_GUARDED_BY(mutex_);
   mutable std::deque<std::chrono::steady_clock::time_point> deaths_ WM_GUARDED_BY(mutex_);

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 #include "daemon/pipeline/pipeline_test_runs.hpp"
 
@@ -153,6 +155,34 @@ TEST(Isolation, ABrokenStageStopsTheLineWhereItShall) {
   EXPECT_EQ(emitted, 0U);
   lock.unlock();
   (*pipeline)->stop();
+}
+
+// What the watchdog looks at: while all documents of a batch hang, one after the other, the daemon is
+// alive.
+TEST(Isolation, ACallThatWaitsIsCounted) {
+  StageConfig config = hosted_probe();
+  config.deadline_ms = 500;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  const Stage& stage = *line->stages()[0].stage;
+  std::atomic<uint32_t> seen{0};
+  std::jthread watcher([&](const std::stop_token& stop) {
+    for (; !stop.stop_requested(); std::this_thread::yield())
+      seen = std::max<uint32_t>(seen, stage.calls_outside());
+  });
+  run(*line, {{"s", "die by a loop"}, {"s", "die by a loop"}}, {.threads = 1});
+  EXPECT_EQ(seen, 1U);
+  EXPECT_EQ(stage.calls_outside(), 0U);
+}
+
+TEST(Isolation, MemorySharedWithNobodyCountsToo) {
+  StageConfig config = hosted_probe();
+  config.memory_bytes_max = 128 << 20;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  const auto records = run(*line, {{"s", "plain"}, {"s", "die by shared memory"}});
+  EXPECT_EQ(outcome(records[0]), "PROCESSED ");
+  EXPECT_EQ(outcome(records[1]), "DEAD MEMORY");
 }
 
 TEST(Isolation, LargeDocumentsAnswersAndStateGoThrough) {
