@@ -53,6 +53,12 @@ class Fd {
   int fd_;
 };
 
+// As of a plugin's id and version, with the zero at their end.
+bool is_name(std::string_view name, size_t bytes_max) {
+  return !name.empty() && name.size() < bytes_max &&
+         std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
 // The two ends of what the daemon writes, and of what it reads. The daemon's ends do not block.
 struct Pipes {
   Fd to_program, program_reads, from_program, program_writes;
@@ -89,8 +95,11 @@ class ProgramChild final : public Child {
     if (descriptor_.protocol() != kProtocol)
       return fail(ErrorCode::Config, "its program speaks protocol {}, this daemon {}",
                   descriptor_.protocol(), kProtocol);
-    if (descriptor_.id().empty() || descriptor_.version().empty())
-      return fail(ErrorCode::Config, "its program gives no id or no version");
+    if (!is_name(descriptor_.id(), sizeof(wm_note::id)) ||
+        !is_name(descriptor_.version(), sizeof(wm_note::version)))
+      return fail(ErrorCode::Config,
+                  "its program gives no id or no version, or one that is not short and of visible "
+                  "ASCII characters");
     parts_ = parts_of(descriptor_);
     return {};
   }
@@ -129,19 +138,34 @@ class ProgramChild final : public Child {
           say(reply);
           continue;
         }
-        if (!refused.empty()) refuse(batch, documents[answered], std::exchange(refused, {}));
+        if (!refused.empty())
+          verdict(batch, documents[answered], WM_FAILED, "REFUSED",
+                  fmt::format("its {}: a span out of range, text that is not UTF-8, no JSON, or "
+                              "over a limit",
+                              std::exchange(refused, {})));
         ++answered;
         began_ns = monotonic_ns();
         continue;
       }
-      while (said < documents.size() && outgoing_.size() < kWriteAheadBytes &&
+      while (said < documents.size() && outgoing_.size() - sent_ < kWriteAheadBytes &&
              (what == What::Process || said == answered)) {
-        const wm_document& document = *batch.documents[documents[said++]];
+        const uint32_t document = documents[said];
         v1::StageRequest request;
-        copy(document, parts_,
+        copy(*batch.documents[document], parts_,
              what == What::Process ? *request.mutable_process() : *request.mutable_settle());
-        say(request);
+        if (request.ByteSizeLong() <= kMessageBytesMax) {
+          say(request);
+          ++said;
+          continue;
+        }
+        if (said != answered) break;  // those before it come first
+        verdict(batch, document, WM_BAD_DOCUMENT, "TOO_LARGE",
+                fmt::format("a message of {} bytes, over the limit of {}", request.ByteSizeLong(),
+                            kMessageBytesMax));
+        ++said;
+        ++answered;
       }
+      if (answered == said) continue;
       if (auto death = watch.wait(awaited())) return tl::unexpected(std::move(*death));
       if (!transfer()) return tl::unexpected(closed(watch));
     }
@@ -202,19 +226,20 @@ class ProgramChild final : public Child {
     return true;
   }
 
-  std::span<const pollfd> awaited() {
-    awaited_[1].events = outgoing_.empty() ? 0 : POLLOUT;
-    return std::span(awaited_).first(outgoing_.empty() ? 1 : 2);
-  }
+  std::span<const pollfd> awaited() { return std::span(awaited_).first(outgoing_.empty() ? 1 : 2); }
 
   // Moves what is ready. False: the program closed its standard output.
   bool transfer() {
     if (!outgoing_.empty() && process_.found(1) != 0) {
       const ssize_t sent =
-          send(to_program_.get(), outgoing_.data(), outgoing_.size(), MSG_NOSIGNAL);
-      if (sent > 0) outgoing_.erase(0, static_cast<size_t>(sent));
-      // It reads no more; what it still says, and how it ends, is heard.
-      if (sent < 0 && errno != EAGAIN && errno != EINTR) outgoing_.clear();
+          send(to_program_.get(), outgoing_.data() + sent_, outgoing_.size() - sent_, MSG_NOSIGNAL);
+      if (sent > 0) sent_ += static_cast<size_t>(sent);
+      // Where it reads no more, what it still says is heard, and how it ends.
+      const bool reads_no_more = sent < 0 && errno != EAGAIN && errno != EINTR;
+      if (sent_ == outgoing_.size() || reads_no_more) {
+        outgoing_.clear();
+        sent_ = 0;
+      }
     }
     if (process_.found(0) == 0) return true;
     incoming_.erase(0, std::exchange(read_, 0));
@@ -241,11 +266,9 @@ class ProgramChild final : public Child {
     return true;
   }
 
-  static void refuse(const wm_batch& batch, uint32_t document, const std::string& what) {
-    const std::string code = "REFUSED";
-    const std::string message =
-        fmt::format("its {}: a span out of range, text that is not UTF-8, or over a limit", what);
-    batch.output->verdict(&batch, document, WM_FAILED, view_of(code), view_of(message));
+  static void verdict(const wm_batch& batch, uint32_t document, uint32_t kind,
+                      const std::string& code, const std::string& message) {
+    batch.output->verdict(&batch, document, kind, view_of(code), view_of(message));
   }
 
   Death closed(const Watch& watch) {
@@ -259,7 +282,7 @@ class ProgramChild final : public Child {
   const StageConfig& limits_;
   DocumentParts parts_;
   std::string outgoing_, incoming_;
-  size_t read_ = 0;  // of incoming_
+  size_t sent_ = 0, read_ = 0;  // of them
   std::array<pollfd, 2> awaited_{
       {{from_program_.get(), POLLIN, 0}, {to_program_.get(), POLLOUT, 0}}};
 };

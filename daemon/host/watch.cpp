@@ -28,7 +28,11 @@ std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {
     look();
     const int64_t left_ns = std::min(due_ns() - monotonic_ns(), kLookEveryNs);
     switch (process_.wait(descriptors, left_ns)) {
-      case Process::Wait::Ready: return std::nullopt;
+      case Process::Wait::Ready:
+        // One that never leaves this side waiting is looked at all the same.
+        if (monotonic_ns() - looked_ns_ < kLookEveryNs) return std::nullopt;
+        look();
+        return over_limit();
       case Process::Wait::Ended: return blame("CRASHED", process_.cause());
       case Process::Wait::TimedOut: break;
     }
@@ -37,7 +41,8 @@ std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {
   }
 }
 
-std::optional<Death> Watch::over_limit() const {
+std::optional<Death> Watch::over_limit() {
+  looked_ns_ = monotonic_ns();
   if (const int64_t held = process_.memory_bytes(given_bytes_); held > limits_.memory_bytes_max)
     return stop("MEMORY", fmt::format("held {} MiB of memory, over its limit of {} MiB", held >> 20,
                                       limits_.memory_bytes_max >> 20));

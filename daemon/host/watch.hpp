@@ -41,7 +41,7 @@ class Watch {
   std::optional<uint32_t> guilty() const;
   void look();  // where it is
   int64_t due_ns() const;
-  std::optional<Death> over_limit() const;
+  std::optional<Death> over_limit();
 
   Process& process_;
   const StageConfig& limits_;
@@ -50,6 +50,7 @@ class Watch {
   const std::function<Place()> place_;
   const int64_t began_ns_;
   Place at_{UINT32_MAX, 0};
+  int64_t looked_ns_ = began_ns_;  // at the limits
   int64_t paused_at_ns_ = 0;
   int64_t served_ns_ = 0, served_before_ns_ = 0;  // in the call; before the document
   int64_t cpu_before_ns_ = 0;

@@ -81,6 +81,8 @@ class Probe(Stage):
         key = document.source.encode()
         count = int(state.get(key) or 0) + 1
         state.put(key, str(count).encode())
+        while document.body == b"ask forever":
+            state.get(key)
         if document.body == b"throw in settle":
             raise ValueError("thrown")
         if document.body == b"fill":

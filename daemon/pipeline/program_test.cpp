@@ -1,10 +1,12 @@
 // Stages that are programs (`command:`), through a whole line: what they say, how they die, and what
 // they print where messages belong.
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include "daemon/host/hosted_stage.hpp"
 #include "daemon/pipeline/pipeline_test_runs.hpp"
 
 namespace wiremill {
@@ -98,6 +100,7 @@ TEST(Program, ADeathCostsTheGuiltyDocumentAlone) {
                  {"print raw", "PROTOCOL", "no message: 'Hello, "},
                  {"throw", "EXCEPTION", "ValueError: thrown"},
                  {"bad span", "REFUSED", "its entities: a span out of range"},
+                 {"ask forever", "DEADLINE", "ran for more than 1000 ms"},
                  {"die in settle", "CRASHED", "SIGABRT"}};
   std::vector<Submitted> documents;
   for (const auto& death : kDeaths)
@@ -118,7 +121,7 @@ TEST(Program, ADeathCostsTheGuiltyDocumentAlone) {
   }
   // Each of the others was counted once, however often it was called again.
   EXPECT_EQ(result_of(records.back()).extensions(0).json(),
-            R"({"count":20,"sources":["s=20"],"carried":true})");
+            R"({"count":22,"sources":["s=22"],"carried":true})");
 }
 
 TEST(Program, ProcessorTimeIsALimitOfItsOwn) {
@@ -140,6 +143,11 @@ TEST(Program, LargeDocumentsGoThrough) {
   ASSERT_NE(line, nullptr);
   const auto records = run(*line, {{"s", large}, {"s", large}, {"s", "plain"}});
   for (const auto& record : records) EXPECT_EQ(outcome(record), "PROCESSED ") << message(record);
+  const auto too_large = run(
+      *line, {{"s", "plain"}, {"s", std::string(33 << 20, 'l')}, {"s", "plain"}}, {.threads = 1});
+  EXPECT_EQ(outcome(too_large[0]), "PROCESSED ");
+  EXPECT_EQ(outcome(too_large[1]), "DEAD TOO_LARGE");
+  EXPECT_EQ(outcome(too_large[2]), "PROCESSED ");
   EXPECT_NE(result_of(records[1]).extensions(0).json().find("\"carried\":true"), std::string::npos);
 }
 
@@ -174,6 +182,9 @@ TEST(Program, WhatIsNoStageIsAnErrorOfTheConfiguration) {
             "stage 'probe': its program answered hello with something else");
   EXPECT_EQ(why_not(shell("printf '\\000\\000\\000\\002\\012\\000'; cat")),
             "stage 'probe': its program speaks protocol 0, this daemon 1");
+  EXPECT_EQ(why_not(shell("printf '\\000\\000\\000\\004\\012\\002\\120\\001'; cat")),
+            "stage 'probe': its program gives no id or no version, or one that is not short and of "
+            "visible ASCII characters");
   EXPECT_EQ(why_not(shell("echo the last words >&2; exit 5")),
             "stage 'probe': its process ended with exit code 5 while it started: the last words");
   EXPECT_EQ(why_not(shell("exec >&-; exec sleep 1000")),
@@ -196,6 +207,21 @@ TEST(Program, FindsAReducedEnvironmentAndNoDescriptors) {
   EXPECT_NE(said.find(": LANG MODEL PATH PWD PYTHONPATH 0 1 2 3 NoNewPrivs: 1 /usr/share"),
             std::string::npos)
       << said;  // 3 is the folder that ls reads
+}
+
+// The process that asks for its end must not have missed its parent's.
+TEST(Program, IsNotStartedWhereItsParentIsGone) {
+  const auto says = [](const std::string& parent) {
+    const std::string command =
+        "'" + stagehost_program() + "' " + parent + " --command . echo started 2>&1; :";
+    FILE* const pipe = popen(command.c_str(), "r");
+    char line[256] = "";
+    EXPECT_NE(std::fgets(line, sizeof line, pipe), nullptr);
+    pclose(pipe);
+    return std::string(line);
+  };
+  EXPECT_EQ(says("$$"), "started\n");
+  EXPECT_EQ(says("1").find("wiremill-stagehost is started by wiremilld"), 0U);
 }
 
 TEST(Program, AProgramThatCannotBeStartedAgainBreaksItsStage) {

@@ -37,6 +37,11 @@ class ExternalStageTest(EndToEndTest):
         self.assertEqual(self.extensions(self.results(daemon, 4)[3:]), [['{"number":2,"words":4}']])
         self.assertEqual(daemon.stop(), 0)
 
+    def test_the_example_of_the_page_is_the_example(self):
+        page = (SOURCE / "docs" / "external-stage.md").read_text()
+        code = page.split("```python\n")[1].split("```")[0]
+        self.assertTrue(EXAMPLE.read_text().endswith(code))
+
     def test_poison_costs_its_own_document(self):
         # A relative name: the program runs in the folder of the configuration.
         daemon = self.daemon({"log": {"format": "json"}, "stages": [
