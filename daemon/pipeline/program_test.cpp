@@ -97,7 +97,7 @@ TEST(Program, ADeathCostsTheGuiltyDocumentAlone) {
                  {"hang", "DEADLINE", "ran for more than 1000 ms"},
                  {"die by memory", "MEMORY", "limit of 128 MiB"},
                  {"die by shared memory", "MEMORY", "limit of 128 MiB"},
-                 {"print raw", "PROTOCOL", "no message: 'Hello, "},
+                 {"print raw", "PROTOCOL", "no message: 'Hello"},
                  {"throw", "EXCEPTION", "ValueError: thrown"},
                  {"bad span", "REFUSED", "its entities: a span out of range"},
                  {"ask forever", "DEADLINE", "ran for more than 1000 ms"},

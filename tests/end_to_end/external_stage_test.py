@@ -9,7 +9,7 @@ POISON = {"die by abort": ("CRASHED", "SIGABRT"),
           "die with words": ("CRASHED", "its last words: the last words"),
           "hang": ("DEADLINE", "ran for more than 1000 ms"),
           "die by memory": ("MEMORY", "over its limit of 128 MiB"),
-          "print raw": ("PROTOCOL", "no message: 'Hello, "),
+          "print raw": ("PROTOCOL", "no message: 'Hello"),
           "throw": ("EXCEPTION", "ValueError: thrown"),
           "die in settle": ("CRASHED", "SIGABRT")}
 
