@@ -41,6 +41,8 @@ class Child {
   // batch's own functions. After a Death the object is of no further use.
   virtual CallEnd call(What what, const wm_batch& batch, std::span<const uint32_t> documents,
                        const OwnEvent& own_event) = 0;
+  // Why and with which last words it has ended, where it has: between calls that is no document's doing.
+  virtual std::optional<std::string> ended() = 0;
   // Keeps what it wrote to standard error bounded. Between calls.
   virtual void trim_words() = 0;
 

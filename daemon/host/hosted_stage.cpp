@@ -168,6 +168,11 @@ class ProcessStage final : public HostedStage {
         note_broken("it cannot be started: " + child.error().message);
         continue;
       }
+      if (const auto cause = (*child)->ended()) {
+        Stage::log(WM_LOG_WARNING, "its process, between documents, " + *cause);
+        note_death();
+        continue;
+      }
       const std::span part(waiting.data(), one_by_one ? 1 : waiting.size());
       const CallEnd end = (*child)->call(what, batch, part, own_event());
       if (end) {

@@ -144,6 +144,7 @@ class PluginChild final : public Child {
     }
   }
 
+  std::optional<std::string> ended() override { return process_.ended(); }
   void trim_words() override { process_.trim_words(); }
 
  private:
@@ -154,7 +155,9 @@ class PluginChild final : public Child {
       case Process::Wait::TimedOut:
         return fail(ErrorCode::Unavailable, "it did not start within {} s",
                     kStartTimeoutNs / 1'000'000'000);
-      case Process::Wait::Ended: return start_failure(process_);
+      case Process::Wait::Ended:
+        return fail(ErrorCode::Config, "its process, while it started, {}",
+                    process_.ended().value_or(""));
     }
     if (handed_over(channel_) == wanted) return outbox(channel_);
     return fail(ErrorCode::Config, "{}", outbox(channel_));

@@ -155,6 +155,12 @@ void Process::kill() const {
   ::kill(pid_, SIGKILL);
 }
 
+std::optional<std::string> Process::ended() {
+  if (wait({}, 0) != Wait::Ended) return std::nullopt;
+  const std::string words = last_words();
+  return cause() + (words.empty() ? "" : "; its last words: " + words);
+}
+
 std::string Process::cause() const {
   siginfo_t info{};
   if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0)
@@ -187,12 +193,6 @@ std::string one_line(std::string_view text) {
     if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
   const size_t end = line.find_last_not_of(' ');
   return end == std::string::npos ? "" : line.substr(0, end + 1);
-}
-
-tl::unexpected<Error> start_failure(const Process& process) {
-  const std::string words = process.last_words();
-  return fail(ErrorCode::Config, "its process {} while it started{}{}", process.cause(),
-              words.empty() ? "" : ": ", words);
 }
 
 int64_t monotonic_ns() {

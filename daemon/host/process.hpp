@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/types.h>
 
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -45,6 +46,8 @@ class Process {
   int64_t cpu_ns() const;
   // The whole group: what it started goes with it.
   void kill() const;
+  // Why it has ended, and its last words; nothing where it runs.
+  std::optional<std::string> ended();
   // Why a process that has ended did so: "was killed by SIGSEGV", "ended with exit code 0".
   std::string cause() const;
   // The end of what it wrote to standard error; for one line, without control characters.
@@ -63,9 +66,6 @@ class Process {
 
 // Text from a stage's process, fit for one line of a message: UTF-8 without control characters.
 std::string one_line(std::string_view text);
-
-// For a stage whose process ended before it was ready. Errors: Config.
-tl::unexpected<Error> start_failure(const Process& process);
 
 int64_t monotonic_ns();
 

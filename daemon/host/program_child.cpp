@@ -172,6 +172,7 @@ class ProgramChild final : public Child {
     return 0;
   }
 
+  std::optional<std::string> ended() override { return process_.ended(); }
   void trim_words() override { process_.trim_words(); }
 
  private:
@@ -189,9 +190,12 @@ class ProgramChild final : public Child {
         case Process::Wait::Ready:
           if (transfer()) break;
           if (process_.wait({}, kEndTimeoutNs) == Process::Wait::Ended)
-            return start_failure(process_);
+            return fail(ErrorCode::Config, "its process, while it started, {}",
+                        process_.ended().value_or(""));
           return fail(ErrorCode::Config, "its program closed its standard output");
-        case Process::Wait::Ended: return start_failure(process_);
+        case Process::Wait::Ended:
+          return fail(ErrorCode::Config, "its process, while it started, {}",
+                      process_.ended().value_or(""));
         case Process::Wait::TimedOut:
           return fail(ErrorCode::Unavailable, "its program did not start within {} s",
                       kStartTimeoutNs / 1'000'000'000);

@@ -3,11 +3,15 @@ source in its state. Started by program_test and by the end-to-end tests.
 """
 import mmap
 import os
+import random
 import signal
 import sys
+import threading
 import time
 
+import wiremill_stage
 from wiremill_stage import Option, Refused, Stage, cut
+from wiremill.v1.stage_pb2 import StageResponse
 
 
 class Probe(Stage):
@@ -18,6 +22,8 @@ class Probe(Stage):
     used = ["language"]
     provided = ["byline", "entities", "extensions.test.program"]
     option_table = [Option("refuse", str, "", "Why it shall refuse."),
+                    Option("dies_once", str, "", "A file: where it is not there yet, it is made and "
+                                                 "this process ends soon after."),
                     Option("patience", "duration", "5s", "For nothing.", 1, 10_000),
                     Option("words", list, ["a", "b"], "For nothing.")]
     reads_body = True
@@ -28,6 +34,9 @@ class Probe(Stage):
             raise Refused(options["refuse"])
         if options["patience"] == 7:
             sys.exit(7)
+        if options["dies_once"] and not os.path.exists(options["dies_once"]):
+            open(options["dies_once"], "w").close()
+            threading.Timer(0.2, os._exit, [9]).start()
         self.log(f"{options['patience']} {options['words']}")
 
     def process(self, document, output):
@@ -55,6 +64,8 @@ class Probe(Stage):
                 pass
         if body == "print raw":
             os.write(4, b"Hello, world")  # past the helper: 3 and 4 are its own copies of 0 and 1
+        if body.startswith("babble "):
+            return self.babble(random.Random(body), output)
         if body == "throw":
             raise ValueError("thrown")
         if body == "bad span":
@@ -72,6 +83,19 @@ class Probe(Stage):
             output.entities([entity(token.begin, token.end)])
         output.carry(body.encode())
         self.count("seen")
+
+    def babble(self, chance, output):
+        """Answers with a message in which bytes were changed."""
+        output.byline("Rain")
+        output.entities([entity(0, 4)])
+        output.extension({"rain": True})
+        output.carry(b"rain")
+        answer = StageResponse(events=StageResponse.Events(list=output.events))
+        damaged = bytearray(answer.SerializeToString())
+        for _ in range(chance.randrange(1, 4)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        os.write(4, len(damaged).to_bytes(4, "big") + damaged)
+        output.is_said = True
 
     def settle(self, document, output, state):
         if document.body == b"die in settle":
@@ -103,5 +127,11 @@ def entity(begin, end):
                   mentions=[Entity.Mention(begin=begin, end=end, confidence=1)])
 
 
+def say(server, output, say_it=wiremill_stage._Server.say):
+    if not hasattr(output, "is_said"):
+        say_it(server, output)
+
+
 if __name__ == "__main__":
+    wiremill_stage._Server.say = say
     Probe.main()

@@ -1,5 +1,8 @@
 // Stages that are programs (`command:`), through a whole line: what they say, how they die, and what
 // they print where messages belong.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -124,6 +127,38 @@ TEST(Program, ADeathCostsTheGuiltyDocumentAlone) {
             R"({"count":22,"sources":["s=22"],"carried":true})");
 }
 
+TEST(Program, ADeathBetweenDocumentsIsNobodysFault) {
+  const std::filesystem::path mark =
+      std::filesystem::temp_directory_path() / fmt::format("wiremill-{}-mark", getpid());
+  StageConfig config = probe();
+  option(config, "dies_once", mark.string());
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  siginfo_t info{};
+  ASSERT_EQ(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+  const auto records = run(*line, {{"s", "plain"}, {"s", "plain"}});
+  for (const auto& record : records) EXPECT_EQ(outcome(record), "PROCESSED ") << message(record);
+  std::filesystem::remove(mark);
+}
+
+// What answers look like where bytes of them were changed on the way.
+TEST(Program, DamagedAnswersHurtNobodyElse) {
+  std::vector<Submitted> documents;
+  for (int i = 0; i < 20; ++i) {
+    documents.push_back({"s", fmt::format("babble {}", i)});
+    documents.push_back({"s", "plain"});
+  }
+  const auto line = build({probe()});
+  ASSERT_NE(line, nullptr);
+  const auto records = run(*line, documents, {.threads = 1, .batch_documents_max = 1});
+  size_t refused = 0;
+  for (size_t i = 0; i < records.size(); i += 2) {
+    refused += outcome(records[i]).starts_with("DEAD ") ? 1 : 0;
+    EXPECT_EQ(outcome(records[i + 1]), "PROCESSED ") << message(records[i + 1]);
+  }
+  EXPECT_GT(refused, 0U);
+}
+
 TEST(Program, ProcessorTimeIsALimitOfItsOwn) {
   StageConfig config = probe();
   config.cpu_seconds_max = 1;
@@ -186,12 +221,14 @@ TEST(Program, WhatIsNoStageIsAnErrorOfTheConfiguration) {
             "stage 'probe': its program gives no id or no version, or one that is not short and of "
             "visible ASCII characters");
   EXPECT_EQ(why_not(shell("echo the last words >&2; exit 5")),
-            "stage 'probe': its process ended with exit code 5 while it started: the last words");
+            "stage 'probe': its process, while it started, ended with exit code 5; its last words: "
+            "the last words");
   EXPECT_EQ(why_not(shell("exec >&-; exec sleep 1000")),
             "stage 'probe': its program closed its standard output");
-  EXPECT_EQ(why_not(program({"no-such-program"})),
-            "stage 'probe': its process ended with exit code 127 while it started: cannot run "
-            "no-such-program: No such file or directory");
+  EXPECT_EQ(
+      why_not(program({"no-such-program"})),
+      "stage 'probe': its process, while it started, ended with exit code 127; its last words: "
+      "cannot run no-such-program: No such file or directory");
   StageConfig config = shell("true");
   config.folder = "/nowhere";
   EXPECT_NE(why_not(config).find("cannot go to the folder /nowhere"), std::string::npos);
@@ -204,7 +241,7 @@ TEST(Program, FindsAReducedEnvironmentAndNoDescriptors) {
   config.environment = {{"MODEL", "large"}};
   config.folder = "/usr/share";
   const std::string said = why_not(config);
-  EXPECT_NE(said.find(": LANG MODEL PATH PWD PYTHONPATH 0 1 2 3 NoNewPrivs: 1 /usr/share"),
+  EXPECT_NE(said.find("words: LANG MODEL PATH PWD PYTHONPATH 0 1 2 3 NoNewPrivs: 1 /usr/share"),
             std::string::npos)
       << said;  // 3 is the folder that ls reads
 }
@@ -237,7 +274,9 @@ TEST(Program, AProgramThatCannotBeStartedAgainBreaksItsStage) {
       run(*line, {{"s", "plain"}, {"s", "die by abort"}, {"s", "plain"}}, {.threads = 1});
   EXPECT_EQ(outcome(records[1]), "DEAD CRASHED");
   EXPECT_EQ(outcome(records[2]), "DEAD BROKEN");
-  EXPECT_NE(message(records[2]).find("it cannot be started: its process ended with exit code 2"),
+  EXPECT_NE(message(records[2])
+                .find("it cannot be started: its process, while it started, ended "
+                      "with exit code 2"),
             std::string::npos)
       << message(records[2]);
   EXPECT_NE(message(records[2]).find("No such file"), std::string::npos);
