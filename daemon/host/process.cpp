@@ -45,6 +45,7 @@ struct SpawnPlan {
 
 std::vector<char*> pointers_to(const std::vector<std::string>& list) {
   std::vector<char*> pointers;
+  pointers.reserve(list.size() + 1);
   for (const std::string& each : list) pointers.push_back(const_cast<char*>(each.c_str()));
   pointers.push_back(nullptr);
   return pointers;

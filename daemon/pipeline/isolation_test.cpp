@@ -59,7 +59,7 @@ TEST(Isolation, ADeathCostsTheGuiltyDocumentAlone) {
   for (const auto& death : kDeaths)
     for (const char* body : {"plain", death.body, "also plain"}) documents.push_back({"s", body});
   StageConfig config = hosted_probe();
-  config.deadline_ms = 500;
+  config.deadline_ms = kSanitized ? 2000 : 500;  // a sanitizer's report takes its time
   config.memory_bytes_max = 128 << 20;
   const auto line = build({config});
   ASSERT_NE(line, nullptr);
