@@ -10,6 +10,7 @@ namespace {
 
 constexpr int64_t kMillisecond = 1'000'000, kSecond = 1'000'000'000;
 constexpr int64_t kLookEveryNs = 10 * kMillisecond;  // at the memory and the processor time
+constexpr uint32_t kTalksMax = 8;  // about one document, until it is looked at between them too
 
 }  // namespace
 
@@ -29,9 +30,10 @@ std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {
     const int64_t left_ns = std::min(due_ns() - monotonic_ns(), kLookEveryNs);
     switch (process_.wait(descriptors, left_ns)) {
       case Process::Wait::Ready:
-        // One that never leaves this side waiting is looked at all the same.
-        if (monotonic_ns() - looked_ns_ < kLookEveryNs) return std::nullopt;
+        // What it says may have waited for this thread, so it is heard although it may be late; one
+        // that talks on and on about a document has no such excuse.
         look();
+        if (++talks_ < kTalksMax || monotonic_ns() - looked_ns_ < kLookEveryNs) return std::nullopt;
         return over_limit();
       case Process::Wait::Ended: return blame("CRASHED", process_.cause());
       case Process::Wait::TimedOut: break;
@@ -59,6 +61,7 @@ std::optional<Death> Watch::over_limit() {
 void Watch::look() {
   const Place place = place_();
   if (place.document != at_.document) {
+    talks_ = 0;
     served_before_ns_ = served_ns_;
     if (limits_.cpu_seconds_max > 0 && at_.document < documents_)
       cpu_before_ns_ = process_.cpu_ns();

@@ -51,6 +51,7 @@ class Watch {
   const int64_t began_ns_;
   Place at_{UINT32_MAX, 0};
   int64_t looked_ns_ = began_ns_;  // at the limits
+  uint32_t talks_ = 0;             // about the document
   int64_t paused_at_ns_ = 0;
   int64_t served_ns_ = 0, served_before_ns_ = 0;  // in the call; before the document
   int64_t cpu_before_ns_ = 0;
