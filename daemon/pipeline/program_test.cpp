@@ -97,19 +97,19 @@ TEST(Program, ADeathCostsTheGuiltyDocumentAlone) {
   } kDeaths[] = {{"die by abort", "CRASHED", "SIGABRT"},
                  {"die by exit", "CRASHED", "exit code 3"},
                  {"die with words", "CRASHED", "SIGTERM; its last words: the last words"},
-                 {"hang", "DEADLINE", "ran for more than 1000 ms"},
+                 {"hang", "DEADLINE", "ran for more than 3000 ms"},
                  {"die by memory", "MEMORY", "limit of 128 MiB"},
                  {"die by shared memory", "MEMORY", "limit of 128 MiB"},
                  {"print raw", "PROTOCOL", "no message: 'Hello"},
                  {"throw", "EXCEPTION", "ValueError: thrown"},
                  {"bad span", "REFUSED", "its entities: a span out of range"},
-                 {"ask forever", "DEADLINE", "ran for more than 1000 ms"},
+                 {"ask forever", "DEADLINE", "ran for more than 3000 ms"},
                  {"die in settle", "CRASHED", "SIGABRT"}};
   std::vector<Submitted> documents;
   for (const auto& death : kDeaths)
     for (const char* body : {"plain", death.body, "also plain"}) documents.push_back({"s", body});
   StageConfig config = probe();
-  config.deadline_ms = 1000;
+  config.deadline_ms = 3000;
   config.memory_bytes_max = 128 << 20;
   const auto line = build({config});
   ASSERT_NE(line, nullptr);

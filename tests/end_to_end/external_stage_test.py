@@ -7,7 +7,7 @@ EXAMPLE = SOURCE / "clients" / "python" / "example_stage.py"
 PROBE = SOURCE / "daemon" / "pipeline" / "probe_program.py"
 POISON = {"die by abort": ("CRASHED", "SIGABRT"),
           "die with words": ("CRASHED", "its last words: the last words"),
-          "hang": ("DEADLINE", "ran for more than 1000 ms"),
+          "hang": ("DEADLINE", "ran for more than 3000 ms"),
           "die by memory": ("MEMORY", "over its limit of 128 MiB"),
           "print raw": ("PROTOCOL", "no message: 'Hello"),
           "throw": ("EXCEPTION", "ValueError: thrown"),
@@ -46,7 +46,7 @@ class ExternalStageTest(EndToEndTest):
         # A relative name: the program runs in the folder of the configuration.
         daemon = self.daemon({"log": {"format": "json"}, "stages": [
             {"name": "probe", "command": ["/usr/bin/python3", "probe_program.py"],
-             "deadline": "1s", "memory_bytes_max": "128MiB"}]}, start=False)
+             "deadline": "3s", "memory_bytes_max": "128MiB"}]}, start=False)
         shutil.copy(PROBE, daemon.folder)
         daemon.start()
         pid = daemon.process.pid
