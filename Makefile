@@ -28,7 +28,7 @@ quality: build ## Measure the stages on public sets beside their musts; SHORT=1:
 	@tests/quality/quality.py build/release --data $(DATA) $(if $(SHORT),--short)
 
 torture: build ## Kill it, fill its disk, turn its clock: hours; SHORT=1 is what CI runs
-	@PYTHONPATH=build/release/python PYTHONDONTWRITEBYTECODE=1 \
+	@PYTHONPATH=build/release/share/wiremill/python PYTHONDONTWRITEBYTECODE=1 \
 	  /usr/bin/python3 tests/fault/torture.py build/release $(if $(SHORT),--short)
 
 sanitize: packages ## Run the tests under ASan+UBSan, and those of threads under TSan

@@ -243,15 +243,15 @@ void add_plugin(CLI::App& app, int& exit_code) {
   new_command->add_option("dir", new_options->folder, "An empty folder, or one to be made.")
       ->required()
       ->option_text("DIR");
-  new_command->add_option("--lang", new_options->language, "cpp or c (default: cpp).")
-      ->check(CLI::IsMember({"cpp", "c"}))
+  new_command->add_option("--lang", new_options->language, "cpp, c or python (default: cpp).")
+      ->check(CLI::IsMember({"cpp", "c", "python"}))
       ->option_text("LANGUAGE");
   new_command->footer(
       "Example:\n"
       "  wiremill plugin new word_count word_count && cd word_count\n"
       "  cmake -S . -B build && cmake --build build && ctest --test-dir build\n"
       "  wiremill run --config config.yaml article.txt\n"
-      "docs/write-a-stage.md goes on from there.\n"
+      "docs/write-a-stage.md goes on from there; for Python, docs/external-stage.md.\n"
       "Exit codes: 0 done, 64 the name or the folder will not do, 74 it could not be written.");
   new_command->callback([new_options, &exit_code] { exit_code = make_new(*new_options); });
 }

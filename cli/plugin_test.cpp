@@ -198,6 +198,17 @@ TEST_F(PluginCommandTest, BeginsAProjectInC) {
   EXPECT_TRUE(has(text_of(project / "stage.c"), "\"org.example.word_count\""));
 }
 
+TEST_F(PluginCommandTest, BeginsAProjectInPython) {
+  const fs::path project = folder_ / "project";
+  run("new --lang python word-count " + project.string());
+  ASSERT_EQ(code_, 0) << said_;
+  const std::set<std::string> expected = {".gitignore", "README.md", "config.yaml", "stage.py",
+                                          "stage_test.py"};
+  EXPECT_EQ(files(project), expected);
+  EXPECT_TRUE(has(text_of(project / "stage.py"), "class WordCount(Stage)"));
+  EXPECT_TRUE(has(text_of(project / "config.yaml"), "command: [/usr/bin/python3, stage.py]"));
+}
+
 TEST_F(PluginCommandTest, RefusesNamesThatWillNotDo) {
   for (const std::string name :
        {"Loud", "2words", "words_", "a.b", "../up", "test", "clean", "ü"}) {
@@ -208,9 +219,9 @@ TEST_F(PluginCommandTest, RefusesNamesThatWillNotDo) {
   run("new " + std::string(65, 'a') + " " + (folder_ / "project").string());
   EXPECT_EQ(code_, 64);
   EXPECT_FALSE(fs::exists(folder_ / "project"));
-  run("new word --lang python " + (folder_ / "project").string());
+  run("new word --lang cobol " + (folder_ / "project").string());
   EXPECT_EQ(code_, 64);
-  EXPECT_TRUE(has(said_, "--lang: python not in {cpp,c}")) << said_;
+  EXPECT_TRUE(has(said_, "--lang: cobol not in {cpp,c,python}")) << said_;
 }
 
 TEST_F(PluginCommandTest, LeavesAFolderThatIsInUseAlone) {

@@ -31,8 +31,8 @@ void add_validate(CLI::App& app, int& exit_code) {
       app.add_subcommand("validate", "Check a configuration and show every error in it.");
   command->add_option("file", *path, "The configuration.")->required()->type_name("FILE");
   command->footer(
-      "Loads the plugins and checks their options too. Each error is FILE:LINE:COLUMN: what is "
-      "wrong.\n"
+      "Loads the plugins, starts the commands and checks their options too. Each error is\n"
+      "FILE:LINE:COLUMN: what is wrong.\n"
       "Exit codes: 0 valid, 78 not.");
   command->callback([path, &exit_code] { exit_code = validate(*path); });
 }

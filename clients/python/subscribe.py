@@ -5,7 +5,7 @@ subscribe.py ENDPOINT [TOPIC [COUNT [SECONDS]]]        subscribe.py tcp://127.0.
 
 TOPIC is a prefix of "<language>/<source>/"; none, or "", is everything. Ends after COUNT results
 (0: never), and with an error when nothing was heard for SECONDS. PYTHONPATH names the folder of the
-generated messages: build/release/python.
+generated messages: build/release/share/wiremill/python.
 """
 import sys
 

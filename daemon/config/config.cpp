@@ -128,12 +128,50 @@ OptionNode read_option(Reading& reading, const YamlEntry& entry) {
   return option;
 }
 
+// `command: [PROGRAM, ARGUMENT…]` and its environment.
+void read_command(Reading& reading, Section& section, StageConfig& stage) {
+  const YamlNode* command = section.find("command");
+  const YamlNode* environment = section.find("environment");
+  if (environment != nullptr && command == nullptr)
+    section.wrong(*environment, "environment", "needs a command");
+  if (command == nullptr) return;
+  if (const YamlNode* plugin = section.find("plugin"))
+    section.wrong(*plugin, "plugin", "does not go with a command");
+  stage.plugin.clear();
+  stage.folder = (std::filesystem::path(reading.file_name).parent_path() / "").string();
+  if (command->kind != YamlNode::Kind::List || command->list.empty())
+    return section.wrong(*command, "command",
+                         "must be a list of the program and its arguments, such as "
+                         "[python3, stage.py]");
+  for (const YamlNode& word : command->list) {
+    if (word.kind == YamlNode::Kind::Scalar && !word.scalar.empty())
+      stage.command.push_back(word.scalar);
+    else
+      section.wrong(word, "command", "must hold plain words only");
+  }
+  if (environment == nullptr) return;
+  if (environment->kind != YamlNode::Kind::Map)
+    return section.wrong(*environment, "environment", "must be a map of NAME: value");
+  reading.refuse_repeated(*environment);
+  for (const YamlEntry& entry : environment->map) {
+    const std::string& name = entry.key.scalar;
+    if (name.empty() || name.find('=') != std::string::npos ||
+        entry.value.kind != YamlNode::Kind::Scalar)
+      section.wrong(entry.value, "environment", "must be a map of NAME: value");
+    stage.environment.emplace_back(name, entry.value.scalar);
+  }
+}
+
 void read_isolation(Section& section, StageConfig& stage) {
-  std::string isolation = "thread";
+  const bool is_program = section.find("command") != nullptr;
+  std::string isolation = is_program ? "process" : "thread";
   section.choice("isolation", isolation, {"thread", "process"});
-  stage.own_process = isolation == "process";
+  if (is_program && isolation == "thread")
+    section.wrong(*section.find("isolation"), "isolation", "must be process for a command");
+  stage.own_process = isolation == "process" || is_program;
   section.duration("deadline", stage.deadline_ms, 1, kDay);
-  section.bytes("memory_bytes_max", stage.memory_bytes_max, 1 << 20, 1LL << 40);
+  section.bytes("memory_bytes_max", stage.memory_bytes_max, 16 * kMiB, 1LL << 40);
+  section.integer("cpu_seconds_max", stage.cpu_seconds_max, 1, kDay / kSecond);
   section.integer("crashes_max", stage.crashes_max, 1, 1'000'000);
   section.duration("crash_window", stage.crash_window_ms, kSecond, kDay);
   std::string on_broken = "stop";
@@ -141,8 +179,8 @@ void read_isolation(Section& section, StageConfig& stage) {
   stage.on_broken = on_broken == "stop"   ? StageConfig::OnBroken::Stop
                     : on_broken == "skip" ? StageConfig::OnBroken::Skip
                                           : StageConfig::OnBroken::DeadLetter;
-  for (const char* key :
-       {"deadline", "memory_bytes_max", "crashes_max", "crash_window", "on_broken"})
+  for (const char* key : {"deadline", "memory_bytes_max", "cpu_seconds_max", "crashes_max",
+                          "crash_window", "on_broken"})
     if (const YamlNode* node = section.find(key); node != nullptr && !stage.own_process)
       section.wrong(*node, key, "needs isolation: process");
 }
@@ -178,6 +216,7 @@ StageConfig read_stage(Reading& reading, const YamlNode& node, size_t index) {
   std::string on_error = "dead_letter";
   section.choice("on_error", on_error, {"dead_letter", "skip"});
   if (on_error == "skip") stage.on_error = StageConfig::OnError::Skip;
+  read_command(reading, section, stage);
   read_isolation(section, stage);
   if (const YamlNode* options = section.find("options")) {
     if (options->kind != YamlNode::Kind::Map && options->kind != YamlNode::Kind::Null)

@@ -45,13 +45,18 @@ struct StageConfig {
   std::string where;
   std::string name;
   std::string plugin;  // a name, looked up in the plugin folders, or a path (with a slash)
+  // Instead of a plugin: a program with its arguments, run in `folder`, the configuration file's own ("": here).
+  std::vector<std::string> command{};
+  std::string folder{};
+  std::vector<std::pair<std::string, std::string>> environment{};  // beside what the daemon gives
   std::string when{};  // a condition, parsed where the line is built; empty: every document
   std::string when_where{};
   uint32_t attempts_max = 3;
   OnError on_error = OnError::DeadLetter;
-  bool own_process = false;  // isolation: process; what follows is for such a stage
+  bool own_process = false;  // isolation: process, or a command; what follows is for such a stage
   int64_t deadline_ms = 10'000;
   int64_t memory_bytes_max = 1LL << 30;
+  int64_t cpu_seconds_max = 0;  // of processor time a document; 0: no limit
   uint32_t crashes_max = 1000;  // within the window, and the stage is broken
   int64_t crash_window_ms = 600'000;
   enum class OnBroken { Stop, Skip, DeadLetter } on_broken = OnBroken::Stop;

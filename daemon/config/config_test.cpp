@@ -263,10 +263,50 @@ TEST(Config, AStageMayHaveAProcessOfItsOwnWithLimits) {
   EXPECT_EQ(outside.crash_window_ms, 60'000);
   EXPECT_EQ(outside.on_broken, StageConfig::OnBroken::DeadLetter);
 
+  EXPECT_EQ(errors_of("stages:\n  - {name: a, isolation: process, memory_bytes_max: 15MiB}\n"),
+            "t.yaml:2:53: stages[0].memory_bytes_max: must be from 16MiB to 1TiB, not 15MiB\n");
   EXPECT_EQ(errors_of("stages:\n  - {name: a, deadline: 1s}\n"),
             "t.yaml:2:25: stages[0].deadline: needs isolation: process\n");
   EXPECT_EQ(errors_of("stages:\n  - {name: a, isolation: fork}\n"),
             "t.yaml:2:26: stages[0].isolation: unknown value 'fork'; known: thread, process\n");
+}
+
+TEST(Config, AStageMayBeAnyProgram) {
+  const auto config = parse_config(R"(stages:
+  - name: numbered
+    command: [python3, numbered.py, --fast]
+    environment: {MODEL: large, EMPTY: ""}
+    cpu_seconds_max: 5
+)",
+                                   "/etc/wiremill/w.yaml");
+  ASSERT_TRUE(config);
+  const StageConfig& stage = config->stages.at(0);
+  EXPECT_EQ(stage.command, (std::vector<std::string>{"python3", "numbered.py", "--fast"}));
+  EXPECT_EQ(stage.folder, "/etc/wiremill/");
+  EXPECT_EQ(stage.environment,
+            (std::vector<std::pair<std::string, std::string>>{{"MODEL", "large"}, {"EMPTY", ""}}));
+  EXPECT_TRUE(stage.own_process);
+  EXPECT_EQ(stage.plugin, "");
+  EXPECT_EQ(stage.cpu_seconds_max, 5);
+
+  EXPECT_EQ(
+      errors_of(R"(stages:
+  - {name: a, command: run}
+  - {name: b, command: []}
+  - {name: c, command: [run, [x]]}
+  - {name: d, command: [run], plugin: d}
+  - {name: e, command: [run], isolation: thread}
+  - {name: f, environment: {A: b}}
+  - {name: g, command: [run], environment: {A=: b}}
+)"),
+      R"(t.yaml:2:24: stages[0].command: must be a list of the program and its arguments, such as [python3, stage.py]
+t.yaml:3:24: stages[1].command: must be a list of the program and its arguments, such as [python3, stage.py]
+t.yaml:4:30: stages[2].command: must hold plain words only
+t.yaml:5:39: stages[3].plugin: does not go with a command
+t.yaml:6:42: stages[4].isolation: must be process for a command
+t.yaml:7:28: stages[5].environment: needs a command
+t.yaml:8:49: stages[6].environment: must be a map of NAME: value
+)");
 }
 
 // A condition stays as it is written: the line knows what it means.

@@ -94,10 +94,4 @@ bool wait_for_wake(int fd) {
   return got == sizeof count;
 }
 
-int64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
-
 }  // namespace wiremill

@@ -72,6 +72,9 @@ class Channel {
   // `bytes` of documents: the daemon makes the memory larger where it must, the child follows.
   Result<char*> documents(size_t bytes);
 
+  // How much of it there is.
+  size_t bytes() const { return bytes_; }
+
   int memory_fd() const { return memory_fd_; }
   int to_child_fd() const { return to_child_fd_; }
   int to_daemon_fd() const { return to_daemon_fd_; }
@@ -94,7 +97,5 @@ class Channel {
 bool wake(int fd);
 // Waits to be woken. False likewise.
 bool wait_for_wake(int fd);
-
-int64_t monotonic_ns();
 
 }  // namespace wiremill

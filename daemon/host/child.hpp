@@ -1,53 +1,56 @@
-// A child process that runs one stage (the program wiremill-stagehost), as the daemon sees it: started
-// with nothing of the daemon's but its channel, watched through a pidfd, ended by SIGKILL.
+// A process that runs one stage and is ready for calls, whatever the daemon speaks with it: a plugin
+// in wiremill-stagehost (plugin_child.hpp), or a program of the user's (program_child.hpp). It ends
+// with this object. One thread at a time.
 #pragma once
 
-#include <sys/types.h>
+#include <wiremill/plugin.h>
 
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "daemon/base/error.hpp"
-#include "daemon/host/channel.hpp"
+#include "wiremill/v1/stage.pb.h"
 
 namespace wiremill {
 
+// How a call ended where the process did not come back from it.
+struct Death {
+  std::optional<uint32_t> document;  // the guilty one, as index in the call
+  std::string code, message;
+};
+using CallEnd = tl::expected<int32_t, Death>;  // what the plugin's function returned
+
 class Child {
  public:
-  // `program` runs with `plugin` (a file) as its argument, with an empty environment, in a process
-  // group of its own. It is killed when the thread that started it ends. Errors: Io, Unavailable.
-  static Result<Child> start(const std::string& program, const std::string& plugin);
-  Child(Child&& other) noexcept;
-  Child& operator=(Child&&) = delete;
-  ~Child();  // kills it
+  virtual ~Child() = default;
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
 
-  Channel& channel() { return channel_; }
+  // As it said after its start.
+  const v1::StageDescriptor& descriptor() const { return descriptor_; }
+  // Makes the instance; before the first call. Errors: Config, in its own words; Unavailable.
+  virtual Status start(const v1::StageStart& start) = 0;
 
-  enum class Wait {
-    Woken,
-    Ended,
-    TimedOut,
-  };
-  // Until the child wakes the daemon, ends, or the time is over.
-  Wait wait(int64_t timeout_ns) const;
+  enum class What { Process, Settle };
+  // Takes a line for the log, or a count. False: it is neither.
+  using OwnEvent = std::function<bool(const v1::StageEvent&)>;
+  // One call for the documents of these indices in `batch`; what the stage says is said to the
+  // batch's own functions. After a Death the object is of no further use.
+  virtual CallEnd call(What what, const wm_batch& batch, std::span<const uint32_t> documents,
+                       const OwnEvent& own_event) = 0;
+  // Why and with which last words it has ended, where it has: between calls that is no document's doing.
+  virtual std::optional<std::string> ended() = 0;
+  // Keeps what it wrote to standard error bounded. Between calls.
+  virtual void trim_words() = 0;
 
-  // Memory that it holds alone, in bytes (RssAnon); 0 where it is not known.
-  int64_t memory_bytes() const;
-  void kill() const;
-  // Why a child that has ended did so: "killed by SIGSEGV", "ended with exit code 0".
-  std::string cause() const;
-  // The end of what it wrote to standard error; for one line, without control characters.
-  std::string last_words() const;
-  // Keeps the file of what it wrote bounded. While the child waits.
-  void trim_words() const;
-
- private:
-  Child(Channel channel, int words_fd, pid_t pid, int pid_fd)
-      : channel_(std::move(channel)), words_fd_(words_fd), pid_(pid), pid_fd_(pid_fd) {}
-
-  Channel channel_;
-  int words_fd_;
-  pid_t pid_;
-  int pid_fd_;
+ protected:
+  Child() = default;
+  v1::StageDescriptor descriptor_;
 };
+
+inline constexpr int64_t kStartTimeoutNs = 60'000'000'000;  // a stage may read large models
 
 }  // namespace wiremill

@@ -1,13 +1,18 @@
-// wiremill-stagehost: one stage in a process of its own. Started by the daemon (daemon/host/child.hpp)
-// with the plugin's file as its argument and a channel as descriptors 3 to 5; of no use otherwise.
+// wiremill-stagehost: one stage in a process of its own. Started by the daemon with its process id and
+// a plugin's file as arguments and a channel as descriptors 3 to 5 (daemon/host/plugin_child.hpp), or
+// with the command of a stage that is a program, which it then becomes (program_child.hpp); of no use
+// otherwise.
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/base/memory.hpp"
@@ -37,7 +42,7 @@ std::string describe(const wm_descriptor& descriptor) {
   for (const wm_option* row = descriptor.options; row != nullptr && row->name != nullptr; ++row) {
     v1::StageDescriptor::Option& option = *message.add_options();
     option.set_name(row->name);
-    option.set_type(row->type);
+    option.set_type(static_cast<v1::StageDescriptor::Option::Type>(row->type));
     if (row->default_value != nullptr) option.set_default_value(row->default_value);
     if (row->help != nullptr) option.set_help(row->help);
     option.set_minimum(row->minimum);
@@ -53,8 +58,9 @@ class Values {
     for (const auto& option : start.options()) {
       std::vector<wm_view>& texts = texts_.emplace_back();
       for (const std::string& text : option.texts()) texts.push_back(view_of(text));
-      values_.push_back({view_of(option.name()), option.type(), 0, option.integer(),
-                         option.number(), view_of(option.text()), texts.data(), texts.size()});
+      values_.push_back({view_of(option.name()), static_cast<uint32_t>(option.type()), 0,
+                         option.integer(), option.number(), view_of(option.text()), texts.data(),
+                         texts.size()});
     }
   }
   const std::vector<wm_option_value>& get() const { return values_; }
@@ -102,15 +108,37 @@ std::string inbox(const Channel& channel) { return {channel.inbox(), channel.con
   }
 }
 
+// The words after the folder in which the program runs.
+int become(char** folder_and_words) {
+  char** const words = folder_and_words + 1;
+  int error = 0;
+  if (chdir(folder_and_words[0]) != 0) {
+    error = errno;
+    std::fprintf(stderr, "cannot go to the folder %s: %s\n", folder_and_words[0],
+                 std::strerror(error));
+    return 127;
+  }
+  if (const auto limited = enter_limits(); !limited) {
+    std::fprintf(stderr, "%s\n", limited.error().message.c_str());
+    return 127;
+  }
+  execvp(words[0], words);
+  error = errno;
+  std::fprintf(stderr, "cannot run %s: %s\n", words[0], std::strerror(error));
+  return 127;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (count != 2 || getppid() == 1) {
+  // The daemon may have ended before that took effect.
+  if (count < 3 || std::to_string(getppid()) != arguments[1]) {
     std::fputs("wiremill-stagehost is started by wiremilld, for a stage with isolation: process\n",
                stderr);
     return 64;
   }
+  if (count >= 5 && std::string_view(arguments[2]) == "--command") return become(arguments + 3);
   auto channel = Channel::attach();
   if (!channel) {
     std::fprintf(stderr, "wiremill-stagehost: %s\n", channel.error().message.c_str());
@@ -118,5 +146,5 @@ int main(int count, char** arguments) {
   }
   keep_freed_memory();
   if (const auto inside = enter_sandbox(); !inside) refuse(*channel, inside.error().message);
-  serve(*channel, arguments[1]);
+  serve(*channel, arguments[2]);
 }

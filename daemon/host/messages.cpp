@@ -1,5 +1,9 @@
 #include "daemon/host/messages.hpp"
 
+#include <algorithm>
+#include <span>
+#include <string_view>
+
 #include "daemon/host/answer_checks.hpp"
 
 namespace wiremill {
@@ -61,6 +65,67 @@ void copy(const wm_summary& from, v1::Summary& to) {
     span.set_end(from.sentences[i].end);
   }
   for (size_t i = 0; i < from.keywords_count; ++i) to.add_keywords(string_of(from.keywords[i]));
+}
+
+DocumentParts parts_of(const v1::StageDescriptor& descriptor) {
+  const auto reads = [&](std::string_view name) {
+    const auto is_it = [&](const std::string& each) { return each == name; };
+    return std::ranges::any_of(descriptor.required(), is_it) ||
+           std::ranges::any_of(descriptor.used(), is_it);
+  };
+  const auto is_extension = [](const std::string& name) { return name.starts_with("extensions"); };
+  DocumentParts parts{descriptor.reads_body(), reads("text"),     reads("sentences"),
+                      reads("tokens"),         reads("language"), reads("entities"),
+                      reads("duplicate"),      reads("summary"),  false};
+  parts.text |= parts.sentences || parts.tokens;
+  parts.extensions = std::ranges::any_of(descriptor.required(), is_extension) ||
+                     std::ranges::any_of(descriptor.used(), is_extension);
+  return parts;
+}
+
+void copy(const wm_document& from, const DocumentParts& parts, v1::StageDocument& to) {
+  to.set_sequence(from.sequence);
+  to.set_first_sequence(from.first_sequence);
+  to.set_accepted_at_us(from.accepted_at_us);
+  to.set_id(string_of(from.id));
+  to.set_source(string_of(from.source));
+  to.set_uri(string_of(from.uri));
+  to.set_content_type(string_of(from.content_type));
+  for (const wm_pair& pair : std::span(from.attributes, from.attributes_count))
+    (*to.mutable_attributes())[string_of(pair.name)] = string_of(pair.value);
+  to.set_title(string_of(from.title));
+  to.set_byline(string_of(from.byline));
+  to.set_dateline(string_of(from.dateline));
+  if (from.published_us != WM_NO_TIME) to.set_published_us(from.published_us);
+  to.set_carry(string_of(from.carry));
+  if (parts.body) to.set_body(string_of(from.body));
+  if (parts.text) to.set_text(string_of(from.text));
+  if (parts.sentences)
+    for (const wm_span& sentence : std::span(from.sentences, from.sentences_count)) {
+      v1::Span& span = *to.add_sentences();
+      span.set_begin(sentence.begin);
+      span.set_end(sentence.end);
+    }
+  if (parts.tokens)
+    for (const wm_token& token : std::span(from.tokens, from.tokens_count)) {
+      v1::StageDocument::Token& each = *to.add_tokens();
+      each.set_begin(token.begin);
+      each.set_end(token.end);
+      each.set_sentence(token.sentence);
+      each.set_kind(static_cast<v1::StageDocument::Token::Kind>(token.kind));
+    }
+  if (parts.language) copy(from.language, *to.mutable_language());
+  if (parts.entities)
+    for (const wm_entity& entity : std::span(from.entities, from.entities_count))
+      copy(entity, *to.add_entities());
+  if (parts.duplicate) copy(from.duplicate, *to.mutable_duplicate());
+  if (parts.summary) copy(from.summary, *to.mutable_summary());
+  if (parts.extensions)
+    for (const wm_pair& pair : std::span(from.extensions, from.extensions_count)) {
+      v1::Extension& extension = *to.add_extensions();
+      extension.set_name(string_of(pair.name));
+      extension.set_json(string_of(pair.value));
+    }
 }
 
 wm_duplicate view_of(const v1::Duplicate& duplicate) {

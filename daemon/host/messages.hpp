@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "wiremill/v1/document.pb.h"
+#include "wiremill/v1/stage.pb.h"
 
 namespace wiremill {
 
@@ -15,6 +16,14 @@ void copy(const wm_language& from, v1::Language& to);
 void copy(const wm_entity& from, v1::Entity& to);
 void copy(const wm_duplicate& from, v1::Duplicate& to);
 void copy(const wm_summary& from, v1::Summary& to);
+
+// Which parts of a document go to a program: what its descriptor requires or uses.
+struct DocumentParts {
+  bool body = false, text = false, sentences = false, tokens = false, language = false;
+  bool entities = false, duplicate = false, summary = false, extensions = false;
+};
+DocumentParts parts_of(const v1::StageDescriptor& descriptor);
+void copy(const wm_document& from, const DocumentParts& parts, v1::StageDocument& to);
 
 inline wm_view view_of(const std::string& text) { return {text.data(), text.size()}; }
 wm_duplicate view_of(const v1::Duplicate& duplicate);

@@ -11,6 +11,7 @@
 
 #include "daemon/host/answer_checks.hpp"
 #include "daemon/host/messages.hpp"
+#include "daemon/host/process.hpp"
 
 namespace wiremill {
 namespace {
@@ -129,7 +130,7 @@ void Recorder::verdict(const wm_batch* batch, uint32_t document, uint32_t kind, 
   Recorder& self = of(batch);
   if (!self.knows(document)) return;
   v1::StageEvent event = self.event_for(document);
-  event.mutable_verdict()->set_kind(kind);
+  event.mutable_verdict()->set_kind(static_cast<v1::StageEvent::Verdict::Kind>(kind));
   event.mutable_verdict()->set_code(string_of(code).substr(0, kReasonBytesMax));
   event.mutable_verdict()->set_message(string_of(message).substr(0, kReasonBytesMax));
   self.note(event);
@@ -140,7 +141,7 @@ int32_t Recorder::set_text(const wm_batch* batch, uint32_t document, uint32_t fi
   Recorder& self = of(batch);
   if (!self.knows(document) || field > WM_TEXT || !is_valid_text(value)) return WM_ERROR_ARGUMENT;
   v1::StageEvent event = self.event_for(document);
-  event.mutable_text()->set_field(field);
+  event.mutable_text()->set_field(static_cast<v1::StageEvent::Text::Field>(field));
   event.mutable_text()->set_text(string_of(value));
   self.note(event);
   if (field == WM_TEXT) {
@@ -308,7 +309,7 @@ int32_t Recorder::scan(const wm_batch* batch, wm_view prefix, wm_view from, wm_s
 
 void Recorder::log(const wm_host* host, uint32_t level, wm_view message) {
   v1::StageEvent event;
-  event.mutable_log()->set_level(level);
+  event.mutable_log()->set_level(static_cast<v1::StageEvent::Log::Level>(level));
   event.mutable_log()->set_message(string_of(message).substr(0, kLogLineBytesMax));
   static_cast<Recorder*>(host->host_data)->note(event);
 }

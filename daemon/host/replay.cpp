@@ -48,62 +48,66 @@ bool Replay::take(const v1::StageEvent& event) {
   const uint32_t document = documents_[event.document()];
   const wm_output& output = *batch_.output;
   MessageViews views;
+  int32_t error = WM_ERROR_NONE;
   switch (event.what_case()) {
     case v1::StageEvent::kVerdict:
-      output.verdict(&batch_, document, event.verdict().kind(), view_of(event.verdict().code()),
-                     view_of(event.verdict().message()));
-      return true;
+      output.verdict(&batch_, document, static_cast<uint32_t>(event.verdict().kind()),
+                     view_of(event.verdict().code()), view_of(event.verdict().message()));
+      break;
     case v1::StageEvent::kText:
-      output.set_text(&batch_, document, event.text().field(), view_of(event.text().text()));
-      return true;
+      error = output.set_text(&batch_, document, static_cast<uint32_t>(event.text().field()),
+                              view_of(event.text().text()));
+      break;
     case v1::StageEvent::kPublishedUs:
-      output.set_published(&batch_, document, event.published_us());
-      return true;
-    case v1::StageEvent::kParagraphs: take_paragraphs(document, event.paragraphs()); return true;
+      error = output.set_published(&batch_, document, event.published_us());
+      break;
+    case v1::StageEvent::kParagraphs: error = take_paragraphs(document, event.paragraphs()); break;
     case v1::StageEvent::kLanguage: {
       const wm_language language = views.language(event.language());
-      output.set_language(&batch_, document, &language);
-      return true;
+      error = output.set_language(&batch_, document, &language);
+      break;
     }
     case v1::StageEvent::kEntities: {
       const std::vector<wm_entity>& entities = views.entities(event.entities().list());
-      output.set_entities(&batch_, document, entities.data(), entities.size());
-      return true;
+      error = output.set_entities(&batch_, document, entities.data(), entities.size());
+      break;
     }
     case v1::StageEvent::kDuplicate: {
       const wm_duplicate duplicate = view_of(event.duplicate());
-      output.set_duplicate(&batch_, document, &duplicate);
-      return true;
+      error = output.set_duplicate(&batch_, document, &duplicate);
+      break;
     }
     case v1::StageEvent::kSummary: {
       const wm_summary summary = views.summary(event.summary());
-      output.set_summary(&batch_, document, &summary);
-      return true;
+      error = output.set_summary(&batch_, document, &summary);
+      break;
     }
     case v1::StageEvent::kExtension:
-      output.set_extension(&batch_, document, view_of(event.extension()));
-      return true;
+      error = output.set_extension(&batch_, document, view_of(event.extension()));
+      break;
     case v1::StageEvent::kCarry:
-      output.carry(&batch_, document, view_of(event.carry()));
-      return true;
+      error = output.carry(&batch_, document, view_of(event.carry()));
+      break;
     case v1::StageEvent::kPut:
       if (batch_.state == nullptr) return false;
-      batch_.state->put(&batch_, document, view_of(event.put().key()),
-                        view_of(event.put().value()));
-      return true;
+      error = batch_.state->put(&batch_, document, view_of(event.put().key()),
+                                view_of(event.put().value()));
+      break;
     case v1::StageEvent::kRemove:
       if (batch_.state == nullptr) return false;
-      batch_.state->remove(&batch_, document, view_of(event.remove()));
-      return true;
+      error = batch_.state->remove(&batch_, document, view_of(event.remove()));
+      break;
     default: return false;
   }
+  refused_ |= error != WM_ERROR_NONE;
+  return true;
 }
 
-void Replay::take_paragraphs(uint32_t document, const v1::StageEvent::Paragraphs& paragraphs) {
+int32_t Replay::take_paragraphs(uint32_t document, const v1::StageEvent::Paragraphs& paragraphs) {
   std::vector<wm_paragraph> list;
   for (const v1::Paragraph& each : paragraphs.list())
     list.push_back({each.begin(), each.end(), each.body_begin(), each.body_end()});
-  batch_.output->set_paragraphs(&batch_, document, list.data(), list.size());
+  return batch_.output->set_paragraphs(&batch_, document, list.data(), list.size());
 }
 
 bool Replay::answer(const v1::StageEvent& asked, v1::StageReply& reply) {

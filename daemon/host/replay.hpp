@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "daemon/host/messages.hpp"
 #include "wiremill/v1/stage.pb.h"
@@ -20,14 +21,17 @@ class Replay {
 
   // A verdict, an annotation, a change of state. False: no such document, or nothing of these.
   bool take(const v1::StageEvent& event);
+  // Whether a function of the batch refused any that was taken since this was last asked.
+  bool refused() { return std::exchange(refused_, false); }
   // To a Get or a Scan: as much as a message holds. False: neither, or no state in this call.
   bool answer(const v1::StageEvent& asked, v1::StageReply& reply);
 
  private:
-  void take_paragraphs(uint32_t document, const v1::StageEvent::Paragraphs& paragraphs);
+  int32_t take_paragraphs(uint32_t document, const v1::StageEvent::Paragraphs& paragraphs);
 
   const wm_batch& batch_;
   const std::span<const uint32_t> documents_;
+  bool refused_ = false;
 };
 
 }  // namespace wiremill

@@ -154,13 +154,18 @@ int add_rules(scmp_filter_ctx filter) {
 
 }  // namespace
 
-Status enter_sandbox() {
+Status enter_limits() {
   const rlimit no_core = {0, 0}, file = {kFileBytesMax, kFileBytesMax};
   if (setrlimit(RLIMIT_CORE, &no_core) != 0 || setrlimit(RLIMIT_FSIZE, &file) != 0)
     return fail_errno(errno, "cannot limit", "the stage's process");
   std::signal(SIGXFSZ, SIG_IGN);  // NOLINT(bugprone-signal-handler)
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     return fail_errno(errno, "cannot take privileges from", "the stage's process");
+  return {};
+}
+
+Status enter_sandbox() {
+  WM_TRY(enter_limits());
   const std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (filter == nullptr) return fail(ErrorCode::Io, "cannot make the filter of system calls");
   int error = add_rules(filter.get());

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 #include "daemon/pipeline/pipeline_test_runs.hpp"
 
@@ -46,18 +48,18 @@ TEST(Isolation, ADeathCostsTheGuiltyDocumentAlone) {
                  {"die by a full stack", "CRASHED", "SIGSEGV"},
                  {"die by exit", "CRASHED", "exit code 3"},
                  {"die in a thread", "CRASHED", "SIGABRT"},
-                 {"die by a loop", "DEADLINE", "500 ms"},
+                 {"die by a loop", "DEADLINE", "2000 ms"},
                  {"die by memory", "MEMORY", "limit of 128 MiB"},
                  {"die by closing", "CRASHED", "SIGABRT"},
                  {"die by forks", "CRASHED", "SIGSYS"},
                  {"die with words", "CRASHED", "its last words: the last words"},
                  {"die in settle", "CRASHED", "SIGABRT"},
-                 {"loop in settle", "DEADLINE", "500 ms"}};
+                 {"loop in settle", "DEADLINE", "2000 ms"}};
   std::vector<Submitted> documents;
   for (const auto& death : kDeaths)
     for (const char* body : {"plain", death.body, "also plain"}) documents.push_back({"s", body});
   StageConfig config = hosted_probe();
-  config.deadline_ms = 500;
+  config.deadline_ms = 2000;  // a busy machine and a sanitizer's report take their time
   config.memory_bytes_max = 128 << 20;
   const auto line = build({config});
   ASSERT_NE(line, nullptr);
@@ -147,10 +149,40 @@ TEST(Isolation, ABrokenStageStopsTheLineWhereItShall) {
   (*pipeline)->start();
   std::unique_lock lock(mutex);
   changed.wait(lock, [&] { return !why.empty(); });
-  EXPECT_EQ(why, "the stage 'probe' is broken and stops the line");
+  EXPECT_EQ(
+      why,
+      "the stage 'probe' is broken and stops the line: its process ended 1 times within 600 s");
   EXPECT_EQ(emitted, 0U);
   lock.unlock();
   (*pipeline)->stop();
+}
+
+// What the watchdog looks at: while all documents of a batch hang, one after the other, the daemon is
+// alive.
+TEST(Isolation, ACallThatWaitsIsCounted) {
+  StageConfig config = hosted_probe();
+  config.deadline_ms = 500;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  const Stage& stage = *line->stages()[0].stage;
+  std::atomic<uint32_t> seen{0};
+  std::jthread watcher([&](const std::stop_token& stop) {
+    for (; !stop.stop_requested(); std::this_thread::yield())
+      seen = std::max<uint32_t>(seen, stage.calls_outside());
+  });
+  run(*line, {{"s", "die by a loop"}, {"s", "die by a loop"}}, {.threads = 1});
+  EXPECT_EQ(seen, 1U);
+  EXPECT_EQ(stage.calls_outside(), 0U);
+}
+
+TEST(Isolation, MemorySharedWithNobodyCountsToo) {
+  StageConfig config = hosted_probe();
+  config.memory_bytes_max = 128 << 20;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  const auto records = run(*line, {{"s", "plain"}, {"s", "die by shared memory"}});
+  EXPECT_EQ(outcome(records[0]), "PROCESSED ");
+  EXPECT_EQ(outcome(records[1]), "DEAD MEMORY");
 }
 
 TEST(Isolation, LargeDocumentsAnswersAndStateGoThrough) {

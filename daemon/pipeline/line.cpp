@@ -139,7 +139,7 @@ class Maker {
 
   Result<std::unique_ptr<Stage>> make_hosted(const StageConfig& config, LineStage& entry,
                                              ConfigErrors& errors) {
-    const auto file = find_plugin(config.plugin, directories_);
+    const auto file = config.command.empty() ? find_plugin(config.plugin, directories_) : "";
     if (!file) return tl::unexpected(file.error());
     auto stage = HostedStage::load(config, stagehost_program(), *file, log_);
     if (!stage) return tl::unexpected(std::move(stage).error());
@@ -168,7 +168,9 @@ class Maker {
 }  // namespace
 
 ConfigErrors all_errors(ConfigFailure failure) {
-  std::erase_if(failure.read.stages, [](const StageConfig& stage) { return stage.plugin.empty(); });
+  std::erase_if(failure.read.stages, [](const StageConfig& stage) {
+    return stage.plugin.empty() && stage.command.empty();
+  });
   auto line = Line::build(failure.read.stages, plugin_directories(failure.read.plugin_dir), {});
   if (!line) failure.errors.insert(failure.errors.end(), line.error().begin(), line.error().end());
   return std::move(failure.errors);

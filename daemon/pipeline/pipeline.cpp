@@ -77,8 +77,12 @@ class Pipeline::Impl {
   }
 
   Counters counters() const {
+    uint64_t outside = 0;
+    for (const LineStage& stage : line_.stages()) outside += stage.stage->calls_outside();
     const MutexLock lock(mutex_);
-    return counters_;
+    Counters counters = counters_;
+    counters.outside = outside;
+    return counters;
   }
 
  private:

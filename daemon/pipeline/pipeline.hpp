@@ -83,7 +83,9 @@ class Pipeline {
   struct Counters {
     uint64_t read = 0;  // since the start
     uint64_t processed = 0, dropped = 0, dead = 0;
-    uint64_t in_line = 0;   // read, and no result handed over yet
+    uint64_t in_line = 0;  // read, and no result handed over yet
+    uint64_t outside =
+        0;  // calls that wait for a stage's own process, as long as its limits let them
     uint64_t suspects = 0;  // documents that are still to run alone because a stage died in them
   };
   Counters counters() const;

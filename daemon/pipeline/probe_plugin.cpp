@@ -4,6 +4,7 @@
 #include <wiremill/stage.hpp>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -29,7 +31,7 @@ __attribute__((noinline)) int overflow(int depth) {  // NOLINT(misc-no-recursion
 // Ends the process as the body says.
 void die(std::string_view body) {
   volatile uintptr_t nowhere = 8;
-  if (body == "die by a wild pointer") *reinterpret_cast<volatile int*>(nowhere) = 1;
+  if (body == "die by a wild pointer") *reinterpret_cast<int*>(nowhere) = 1;
   if (body == "die by abort") std::abort();
   if (body == "die by a full stack") overflow(0);
   if (body == "die by exit") std::exit(3);
@@ -40,6 +42,12 @@ void die(std::string_view body) {
     }
   if (body == "die by memory")
     for (std::vector<std::string> all;;) all.emplace_back(16 << 20, 'x');
+  if (body == "die by shared memory")
+    for (;;) {
+      void* const shared =
+          mmap(nullptr, 16 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+      if (shared != MAP_FAILED) std::memset(shared, 'x', 16 << 20);
+    }
   if (body == "die by closing")
     for (int fd = 0; fd < 1024; ++fd) close(fd);
   if (body == "die by overrun") {

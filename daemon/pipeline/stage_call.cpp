@@ -117,8 +117,8 @@ bool Call::run() {
       state_ == nullptr ? stage_.stage->process(batch) : stage_.stage->settle(batch);
   if (error == 0) return true;
   if (error == kStageBroken)
-    status_ = fail(ErrorCode::Unavailable, "the stage '{}' is broken and stops the line",
-                   stage_.stage->name());
+    status_ = fail(ErrorCode::Unavailable, "the stage '{}' is broken and stops the line: {}",
+                   stage_.stage->name(), stage_.stage->trouble());
   for (Answer& answer : answers_) {
     answer = {};
     answer.verdict = WM_FAILED;

@@ -78,6 +78,12 @@ class Stage {
   // One call at a time, documents ascending.
   virtual int32_t settle(const wm_batch& batch) const = 0;
 
+  // How many calls wait at this moment for processes of the stage's own. Each of them ends by the
+  // stage's limits. Any thread.
+  virtual uint32_t calls_outside() const { return 0; }
+  // Why it is broken, where it answers kStageBroken. Any thread.
+  virtual std::string trouble() const { return {}; }
+
   // What the stage counted by Host::count. Any thread.
   std::map<std::string, uint64_t> counters() const;
 

@@ -1,6 +1,7 @@
 // Whether the daemon makes progress: the io thread beats, and the pipeline, while documents are in
 // its line, reads or hands over results. A pipeline that waits (for documents, for space, for good
-// after a failure that health tells of) has nothing in its hands that could hang.
+// after a failure that health tells of) has nothing in its hands that could hang; and a call that is
+// with a stage's own process ends by the limits of that stage, however many documents hang in it.
 //
 // Threads: beat() on io, alive() on main.
 #pragma once
@@ -27,7 +28,8 @@ class Liveness {
     if (const uint64_t beats = beats_.load(); std::exchange(seen_beats_, beats) != beats)
       beaten_at_ = now;
     const uint64_t moves = line.read + line.processed + line.dropped + line.dead;
-    if (line.in_line == 0 || std::exchange(seen_moves_, moves) != moves) moved_at_ = now;
+    if (std::exchange(seen_moves_, moves) != moves || line.in_line == 0 || line.outside > 0)
+      moved_at_ = now;
     return now - beaten_at_ <= patience_ && now - moved_at_ <= patience_;
   }
 

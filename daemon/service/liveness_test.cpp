@@ -11,12 +11,13 @@ using std::chrono::seconds;
 
 struct LivenessTest : testing::Test {
   // A second later; the io thread beats unless it hangs.
-  bool after_a_second(bool io_beats, uint64_t in_line, uint64_t processed) {
+  bool after_a_second(bool io_beats, uint64_t in_line, uint64_t processed, uint64_t outside = 0) {
     now += seconds(1);
     if (io_beats) liveness.beat();
     Pipeline::Counters line;
     line.in_line = in_line;
     line.processed = processed;
+    line.outside = outside;
     return liveness.alive(now, line);
   }
   Liveness::Clock::time_point now{};
@@ -38,6 +39,12 @@ TEST_F(LivenessTest, ADocumentThatHangsInTheLineIsNot) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(after_a_second(true, 5, 9));
   EXPECT_FALSE(after_a_second(true, 5, 9));
   EXPECT_TRUE(after_a_second(true, 5, 10));
+}
+
+TEST_F(LivenessTest, ACallWithAProcessOfItsOwnIsBoundedByItsStage) {
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(after_a_second(true, 32, 9, 1));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(after_a_second(true, 32, 9));
+  EXPECT_FALSE(after_a_second(true, 32, 9));
 }
 
 TEST(RateTest, CountsTheLastTenSeconds) {

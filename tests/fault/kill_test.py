@@ -11,8 +11,8 @@ results are replayed from the first and held against the record.
 With --mutant NAME the daemon has that fault (daemon/base/mutant.hpp), and the test passes only if
 the checker finds a violation of a kind named by --expect. Run by ctest. A longer run, and one again that failed:
 
-    PYTHONPATH=build/release/python tests/fault/kill_test.py build/release/bin/wiremilld --cycles 200
-    PYTHONPATH=build/release/python tests/fault/kill_test.py build/release/bin/wiremilld --seed SEED
+    PYTHONPATH=build/release/share/wiremill/python tests/fault/kill_test.py build/release/bin/wiremilld --cycles 200
+    PYTHONPATH=build/release/share/wiremill/python tests/fault/kill_test.py build/release/bin/wiremilld --seed SEED
 """
 
 import argparse

@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 build, source = sys.argv[1:]
-environment = os.environ | {"PYTHONPATH": f"{build}/python"}
+environment = os.environ | {"PYTHONPATH": f"{build}/share/wiremill/python"}
 rooms = ("intake", "feed", "replay", "firehose", "admin")
 
 

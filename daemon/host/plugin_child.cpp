@@ -1,0 +1,190 @@
+// One call, seen from here: the documents are laid into the child's memory, the child is woken, and
+// what comes back is a stream of events, handed over whenever the outbox is full, when the stage asks
+// for state, and at the end. While the child works this thread sleeps, until it is woken, the child
+// ends, or the document that it is at has had its time.
+#include "daemon/host/plugin_child.hpp"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "daemon/host/channel.hpp"
+#include "daemon/host/flat_documents.hpp"
+#include "daemon/host/process.hpp"
+#include "daemon/host/replay.hpp"
+#include "daemon/host/watch.hpp"
+#include "daemon/plugin/plugin.hpp"
+
+namespace wiremill {
+namespace {
+
+constexpr size_t kUnreadBytesMax = 64 << 20;  // of one event
+
+// What the child handed over, copied: nothing is looked at twice where the child may write.
+std::string outbox(const Channel& channel) {
+  const size_t bytes = std::min<size_t>(channel.control().bytes, kOutboxBytes);
+  return {channel.outbox(), bytes};
+}
+
+void hand_over(const Channel& channel, Handover what, std::string_view inbox = {}) {
+  WM_INVARIANT(inbox.size() <= kInboxBytes);
+  std::copy(inbox.begin(), inbox.end(), channel.inbox());
+  channel.control().bytes = static_cast<uint32_t>(inbox.size());
+  channel.control().handover = static_cast<uint32_t>(what);
+  wake(channel.to_child_fd());
+}
+
+Handover handed_over(const Channel& channel) {
+  return static_cast<Handover>(channel.control().handover.load());
+}
+
+// The events of one call as they arrive.
+class EventStream {
+ public:
+  EventStream(const Channel& channel, Replay& replay) : channel_(channel), replay_(replay) {}
+
+  // Takes what the child handed over, which shall end with a whole event where it is `whole`. False:
+  // the child does not keep to the rules.
+  bool read(bool whole, const Child::OwnEvent& own_event) {
+    unread_ += outbox(channel_);
+    google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(unread_.data()),
+                                                 static_cast<int>(unread_.size()));
+    int done = 0;
+    asked_.Clear();
+    for (uint32_t size = 0; input.ReadVarint32(&size);) {
+      const int begin = input.CurrentPosition();
+      if (size > unread_.size() - static_cast<size_t>(begin)) break;
+      v1::StageEvent event;
+      if (!event.ParseFromArray(unread_.data() + begin, static_cast<int>(size))) return false;
+      input.Skip(static_cast<int>(size));
+      done = input.CurrentPosition();
+      if (event.has_get() || event.has_scan())
+        asked_ = std::move(event);
+      else if (!own_event(event) && !replay_.take(event))
+        return false;
+    }
+    unread_.erase(0, static_cast<size_t>(done));
+    return unread_.size() <= kUnreadBytesMax && (!whole || unread_.empty());
+  }
+  const v1::StageEvent& asked() const { return asked_; }
+
+ private:
+  const Channel& channel_;
+  Replay& replay_;
+  std::string unread_;
+  v1::StageEvent asked_;
+};
+
+class PluginChild final : public Child {
+ public:
+  PluginChild(Channel channel, Process process, const StageConfig& limits)
+      : channel_(std::move(channel)), process_(std::move(process)), limits_(limits) {}
+
+  Status load() {
+    auto loaded = await_start(Handover::Loaded);
+    if (!loaded) return tl::unexpected(std::move(loaded).error());
+    if (!descriptor_.ParseFromString(*loaded))
+      return fail(ErrorCode::Config, "its descriptor cannot be read");
+    return {};
+  }
+
+  Status start(const v1::StageStart& start) override {
+    const std::string bytes = start.SerializeAsString();
+    if (bytes.size() > kInboxBytes)
+      return fail(ErrorCode::Config, "its options have {} bytes, over the limit of {}",
+                  bytes.size(), kInboxBytes);
+    hand_over(channel_, Handover::Start, bytes);
+    if (auto started = await_start(Handover::Started); !started)
+      return tl::unexpected(std::move(started).error());
+    return {};
+  }
+
+  CallEnd call(What what, const wm_batch& batch, std::span<const uint32_t> documents,
+               const OwnEvent& own_event) override {
+    std::vector<const wm_document*> list;
+    for (const uint32_t document : documents) list.push_back(batch.documents[document]);
+    const size_t bytes = flat_bytes(list);
+    const auto block = channel_.documents(bytes);
+    ChannelControl& control = channel_.control();
+    control.document = kNoDocument;
+    Watch watch(process_, limits_, documents.size(), static_cast<int64_t>(channel_.bytes()),
+                [&control] {
+                  return Watch::Place{control.document, control.began_ns};
+                });
+    if (!block) return tl::unexpected(watch.stop("CRASHED", block.error().message));
+    flatten(list, *block);
+    control.documents_count = static_cast<uint32_t>(list.size());
+    control.documents_bytes = bytes;
+    control.cancelled = 0;
+    Replay replay(batch, documents);
+    EventStream events(channel_, replay);
+    hand_over(channel_, what == What::Settle ? Handover::Settle : Handover::Process);
+    for (;;) {
+      if (auto death = watch.wait({&woken_, 1})) return tl::unexpected(std::move(*death));
+      wait_for_wake(channel_.to_daemon_fd());
+      watch.pause();
+      const Handover got = handed_over(channel_);
+      if (!events.read(got != Handover::Events, own_event))
+        return tl::unexpected(watch.stop("CRASHED", "said what cannot be read"));
+      v1::StageReply reply;
+      switch (got) {
+        case Handover::Done: return plugin_code(control.code);
+        case Handover::Events: break;
+        case Handover::Asked:
+          if (replay.answer(events.asked(), reply)) break;
+          [[fallthrough]];
+        default: return tl::unexpected(watch.stop("CRASHED", "spoke out of turn"));
+      }
+      watch.go_on();
+      hand_over(channel_, got == Handover::Asked ? Handover::Reply : Handover::GoOn,
+                reply.SerializeAsString());
+    }
+  }
+
+  std::optional<std::string> ended() override { return process_.ended(); }
+  void trim_words() override { process_.trim_words(); }
+
+ private:
+  // The child's word while it starts.
+  Result<std::string> await_start(Handover wanted) {
+    switch (process_.wait({&woken_, 1}, kStartTimeoutNs)) {
+      case Process::Wait::Ready: wait_for_wake(channel_.to_daemon_fd()); break;
+      case Process::Wait::TimedOut:
+        return fail(ErrorCode::Unavailable, "it did not start within {} s",
+                    kStartTimeoutNs / 1'000'000'000);
+      case Process::Wait::Ended:
+        return fail(ErrorCode::Config, "its process, while it started, {}",
+                    process_.ended().value_or(""));
+    }
+    if (handed_over(channel_) == wanted) return outbox(channel_);
+    return fail(ErrorCode::Config, "{}", outbox(channel_));
+  }
+
+  Channel channel_;
+  Process process_;
+  const StageConfig& limits_;
+  const pollfd woken_{channel_.to_daemon_fd(), POLLIN, 0};
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Child>> start_plugin_child(const std::string& program,
+                                                  const std::string& plugin_file,
+                                                  const StageConfig& limits) {
+  auto channel = Channel::make();
+  if (!channel) return tl::unexpected(std::move(channel).error());
+  auto process = Process::start({{program, std::to_string(getpid()), plugin_file},
+                                 {},
+                                 {{channel->memory_fd(), kMemoryFd},
+                                  {channel->to_child_fd(), kToChildFd},
+                                  {channel->to_daemon_fd(), kToDaemonFd}}});
+  if (!process) return tl::unexpected(std::move(process).error());
+  auto child = std::make_unique<PluginChild>(std::move(*channel), std::move(*process), limits);
+  WM_TRY(child->load());
+  return child;
+}
+
+}  // namespace wiremill

@@ -1,0 +1,18 @@
+// A stage that is any program (`command:` in its configuration), spoken with over its standard input
+// and output: docs/external-stage.md.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "daemon/config/config.hpp"
+#include "daemon/host/child.hpp"
+
+namespace wiremill {
+
+// Starts `config.command` by way of `launcher`, which is wiremill-stagehost, and asks it what it is.
+// `config` outlives the child. Errors: Config, in its words; Io; Unavailable.
+Result<std::unique_ptr<Child>> start_program_child(const std::string& launcher,
+                                                   const StageConfig& config);
+
+}  // namespace wiremill

@@ -1,0 +1,104 @@
+#include "daemon/host/watch.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace wiremill {
+namespace {
+
+constexpr int64_t kMillisecond = 1'000'000, kSecond = 1'000'000'000;
+constexpr int64_t kLookEveryNs = 10 * kMillisecond;  // at the memory and the processor time
+constexpr uint32_t kTalksMax = 8;  // about one document, until it is looked at between them too
+
+}  // namespace
+
+Watch::Watch(Process& process, const StageConfig& limits, size_t documents, int64_t given_bytes,
+             std::function<Place()> place)
+    : process_(process),
+      limits_(limits),
+      documents_(documents),
+      given_bytes_(given_bytes),
+      place_(std::move(place)),
+      began_ns_(monotonic_ns()),
+      cpu_before_ns_(limits.cpu_seconds_max > 0 ? process.cpu_ns() : 0) {}
+
+std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {
+  for (;;) {
+    look();
+    const int64_t left_ns = std::min(due_ns() - monotonic_ns(), kLookEveryNs);
+    switch (process_.wait(descriptors, left_ns)) {
+      case Process::Wait::Ready:
+        // What it says may have waited for this thread, so it is heard although it may be late; one
+        // that talks on and on about a document has no such excuse.
+        look();
+        if (++talks_ < kTalksMax || monotonic_ns() - looked_ns_ < kLookEveryNs) return std::nullopt;
+        return over_limit();
+      case Process::Wait::Ended: return blame("CRASHED", process_.cause());
+      case Process::Wait::TimedOut: break;
+    }
+    look();
+    if (auto death = over_limit()) return death;
+  }
+}
+
+std::optional<Death> Watch::over_limit() {
+  looked_ns_ = monotonic_ns();
+  if (const int64_t held = process_.memory_bytes(given_bytes_); held > limits_.memory_bytes_max)
+    return stop("MEMORY", fmt::format("held {} MiB of memory, over its limit of {} MiB", held >> 20,
+                                      limits_.memory_bytes_max >> 20));
+  if (monotonic_ns() >= due_ns())
+    return stop("DEADLINE", fmt::format("ran for more than {} ms", limits_.deadline_ms));
+  const auto share = static_cast<int64_t>(at_.document < documents_ ? 1 : documents_);
+  if (limits_.cpu_seconds_max > 0 &&
+      process_.cpu_ns() - cpu_before_ns_ > limits_.cpu_seconds_max * kSecond * share)
+    return stop("CPU",
+                fmt::format("used more than {} s of processor time", limits_.cpu_seconds_max));
+  return std::nullopt;
+}
+
+void Watch::look() {
+  const Place place = place_();
+  if (place.document != at_.document) {
+    talks_ = 0;
+    served_before_ns_ = served_ns_;
+    if (limits_.cpu_seconds_max > 0 && at_.document < documents_)
+      cpu_before_ns_ = process_.cpu_ns();
+  }
+  at_ = place;
+}
+
+// Of the document that it is at, else of all of them. Whatever the process says, all of them together
+// have no longer.
+int64_t Watch::due_ns() const {
+  const int64_t deadline_ns = limits_.deadline_ms * kMillisecond;
+  const int64_t all_due_ns =
+      began_ns_ + deadline_ns * static_cast<int64_t>(documents_) + served_ns_;
+  if (at_.document >= documents_) return all_due_ns;
+  const int64_t began_ns = std::clamp(at_.began_ns, began_ns_, monotonic_ns());
+  return std::min(all_due_ns, began_ns + deadline_ns + served_ns_ - served_before_ns_);
+}
+
+std::optional<uint32_t> Watch::guilty() const {
+  if (const uint32_t document = place_().document; document < documents_) return document;
+  if (documents_ == 1) return 0;
+  return std::nullopt;
+}
+
+Death Watch::blame(std::string code, std::string message) const {
+  Death death{guilty(), std::move(code), "the stage's process " + std::move(message)};
+  if (const std::string words = process_.last_words(); !words.empty())
+    death.message += "; its last words: " + words;
+  return death;
+}
+
+Death Watch::stop(std::string code, std::string message) const {
+  const std::optional<uint32_t> document = guilty();
+  process_.kill();
+  Death death = blame(std::move(code), std::move(message));
+  death.document = document;
+  return death;
+}
+
+}  // namespace wiremill

@@ -1,0 +1,60 @@
+// Watches the time, the processor time and the memory of one call to a stage's process. Made for the
+// call; its thread.
+#pragma once
+
+#include <poll.h>
+
+#include <functional>
+#include <span>
+#include <string>
+
+#include "daemon/config/config.hpp"
+#include "daemon/host/child.hpp"
+#include "daemon/host/process.hpp"
+
+namespace wiremill {
+
+class Watch {
+ public:
+  // Which document of the call the process is at, and since when (CLOCK_MONOTONIC). A document beyond
+  // the last: it did not say.
+  struct Place {
+    uint32_t document;
+    int64_t began_ns;
+  };
+  // `given_bytes` of shared memory are not the process's own. All references outlive this.
+  Watch(Process& process, const StageConfig& limits, size_t documents, int64_t given_bytes,
+        std::function<Place()> place);
+
+  // Until one of the descriptors is ready; what ended the process otherwise.
+  std::optional<Death> wait(std::span<const pollfd> descriptors);
+  // Time in which the process waited for the daemon is not its own.
+  void pause() { paused_at_ns_ = monotonic_ns(); }
+  void go_on() { served_ns_ += monotonic_ns() - paused_at_ns_; }
+
+  // The process did this: "ended …". With its last words.
+  Death blame(std::string code, std::string message) const;
+  // Ends it.
+  Death stop(std::string code, std::string message) const;
+
+ private:
+  std::optional<uint32_t> guilty() const;
+  void look();  // where it is
+  int64_t due_ns() const;
+  std::optional<Death> over_limit();
+
+  Process& process_;
+  const StageConfig& limits_;
+  const size_t documents_;
+  const int64_t given_bytes_;
+  const std::function<Place()> place_;
+  const int64_t began_ns_;
+  Place at_{UINT32_MAX, 0};
+  int64_t looked_ns_ = began_ns_;  // at the limits
+  uint32_t talks_ = 0;             // about the document
+  int64_t paused_at_ns_ = 0;
+  int64_t served_ns_ = 0, served_before_ns_ = 0;  // in the call; before the document
+  int64_t cpu_before_ns_ = 0;
+};
+
+}  // namespace wiremill
