@@ -208,7 +208,7 @@ TEST(Program, OptionsAreCheckedAgainstTheTableThatItTells) {
 }
 
 TEST(Program, WhatIsNoStageIsAnErrorOfTheConfiguration) {
-  EXPECT_EQ(why_not(shell("echo Hello, world; cat")),
+  EXPECT_EQ(why_not(shell("echo Hello, world; cat > /dev/null")),
             "stage 'probe': its program wrote to its standard output what is no message: "
             "'Hello, world'");
   EXPECT_EQ(why_not(shell("printf '\\000\\000\\000\\003abc'; cat")),

@@ -172,7 +172,8 @@ class RunTest(EndToEndTest):
                 f"<p>Boat {number}-{part} left the harbour at noon, and on the quay of town {number * 7 + part}, "
                 f"people waved at it for an hour.</p>" for part in range(3))
             documents.append({"source": "lantern.example", "content_type": "text/html",
-                              "body": "<nav><a href='/'>Home page</a></nav><article><h1>Boats leave</h1>"
+                              "body": "<nav><a href='/'>Home page</a></nav><article>"
+                                      f"<h1>Boat {number} leaves</h1>"
                                       f"{story}<p>{pitch}</p></article><footer>The end</footer>"})
         path = write_jsonl(self.folder / "pages.jsonl", documents)
         # Furniture, then what the third document has shown.
