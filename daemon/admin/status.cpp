@@ -52,7 +52,7 @@ void write_log(JsonWriter& json, const Log& log) {
 void write_documents(JsonWriter& json, const Rooms& rooms, const DaemonReport& report) {
   const Pipeline::Counters line = rooms.pipeline.counters();
   json.key("documents").object([&] {
-    json.field("accepted", rooms.intake.counters().accepted.load());
+    json.field("accepted", rooms.intake_log.next() - 1);
     json.field("processed", line.processed);
     json.field("dropped", line.dropped);
     json.field("dead", line.dead);

@@ -102,8 +102,8 @@ tl::expected<Taken, Refusal> Acceptor::take(const Content& content, std::string_
   if (!appended)
     return refuse(retryable(nack_code(appended.error().code), appended.error().message));
   WM_INVARIANT(*appended == next_);
-  remember(content, next_, false);
   count(document.size());
+  remember(content, next_, false);
   return Taken{next_++, false};
 }
 
@@ -130,9 +130,9 @@ Result<uint64_t> Acceptor::retry(uint64_t dead_sequence, const std::string& inta
   const auto appended = log_.append(record.SerializeAsString());
   if (!appended) return tl::unexpected<Error>(appended.error());
   WM_INVARIANT(*appended == next_);
+  count(record.document().size());
   remember({.id = std::string(fields->id), .hash = content_hash(*fields), .frame = {}}, next_,
            true);
-  count(record.document().size());
   ++counters_.retries;
   note_retry(dead_sequence, next_);
   return next_++;

@@ -1,8 +1,6 @@
 // See id_table.hpp.
 #include "daemon/intake/id_table.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <new>
@@ -12,18 +10,11 @@
 namespace wiremill {
 namespace {
 
-// Zeros, which cost nothing until they are touched. They are touched all over, so huge pages spare
-// nearly every document a page fault.
+// Zeros, which cost nothing until they are touched.
 template <class T>
 T* reserve(size_t count) {
-  constexpr size_t kHugePageBytes = 2 << 20;
-  const size_t bytes = count * sizeof(T);
   void* memory = std::calloc(count, sizeof(T));
   if (memory == nullptr) throw std::bad_alloc();
-  const auto begin = reinterpret_cast<uintptr_t>(memory);
-  const uintptr_t aligned = (begin + kHugePageBytes - 1) & ~(kHugePageBytes - 1);
-  if (aligned + kHugePageBytes <= begin + bytes)
-    (void)::madvise(reinterpret_cast<void*>(aligned), begin + bytes - aligned, MADV_HUGEPAGE);
   return static_cast<T*>(memory);
 }
 
