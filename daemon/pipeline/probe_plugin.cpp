@@ -38,7 +38,7 @@ void die(std::string_view body) {
   if (body == "die in a thread") std::thread([] { std::abort(); }).join();
   if (body == "die by kill") kill(getpid(), SIGKILL);
   if (body == "die by a loop")
-    for (volatile int forever = 0;;) forever = forever + 1;
+    for (volatile unsigned forever = 0;;) forever = forever + 1;
   if (body == "die by memory")
     for (std::vector<std::string> all;;) all.emplace_back(16 << 20, 'x');
   if (body == "die by shared memory")
