@@ -10,8 +10,6 @@
 #include <fstream>
 #include <sstream>
 
-#include "daemon/config/endpoint.hpp"
-#include "daemon/config/suggestion.hpp"
 #include "daemon/config/yaml_tree.hpp"
 
 namespace wiremill {
@@ -483,58 +481,6 @@ TEST(StateDir, TheNearestWordCounts) {
   config.storage.state_dir = "/configured";
   EXPECT_EQ(choose_state_dir("", config), "/configured");
   EXPECT_EQ(choose_state_dir("given", config), "given");
-}
-
-TEST(Endpoint, LoopbackAndLocalOnesAreFine) {
-  for (const char* endpoint :
-       {"tcp://127.0.0.1:1", "tcp://127.9.9.9:65535", "tcp://127.0.0.1:*", "tcp://[::1]:5750",
-        "ipc:///run/wiremill/intake.sock", "ipc://intake", "inproc://intake"})
-    EXPECT_TRUE(check_endpoint(endpoint, false)) << endpoint;
-}
-
-TEST(Endpoint, OthersNeedAWord) {
-  for (const char* endpoint : {"tcp://*:5750", "tcp://0.0.0.0:5750", "tcp://10.0.0.1:5750",
-                               "tcp://[::]:5750", "tcp://128.0.0.1:5750"}) {
-    EXPECT_FALSE(check_endpoint(endpoint, false)) << endpoint;
-    EXPECT_TRUE(check_endpoint(endpoint, true)) << endpoint;
-  }
-}
-
-TEST(Endpoint, WrongOnesAreRefused) {
-  for (const std::string& endpoint :
-       {std::string(""), std::string("5750"), std::string("tcp://"), std::string("tcp://127.0.0.1"),
-        std::string("tcp://127.0.0.1:0"), std::string("tcp://127.0.0.1:65536"),
-        std::string("tcp://127.0.0.1:5750x"), std::string("tcp://localhost:5750"),
-        std::string("tcp://::1:5750"), std::string("tcp://[::1:5750"),
-        std::string("udp://1.2.3.4:5"), std::string("ipc://"), "ipc://" + std::string(108, 'a'),
-        std::string("inproc://")})
-    EXPECT_FALSE(check_endpoint(endpoint, true)) << endpoint;
-}
-
-TEST(Endpoint, CollisionsAreFound) {
-  EXPECT_TRUE(endpoints_collide("tcp://*:5750", "tcp://127.0.0.1:5750"));
-  EXPECT_TRUE(endpoints_collide("ipc://a", "ipc://a"));
-  EXPECT_FALSE(endpoints_collide("tcp://127.0.0.1:*", "tcp://127.0.0.1:*"));
-  EXPECT_FALSE(endpoints_collide("tcp://127.0.0.1:5750", "tcp://127.0.0.2:5750"));
-  EXPECT_FALSE(endpoints_collide("tcp://127.0.0.1:5750", "tcp://127.0.0.1:5751"));
-}
-
-TEST(Suggestion, TheNearestIsNamed) {
-  EXPECT_EQ(describe_unknown("option", "treshold", {"threshold", "window"}),
-            "unknown option 'treshold'; did you mean 'threshold'?");
-  EXPECT_EQ(describe_unknown("option", "widnow", {"threshold", "window"}),
-            "unknown option 'widnow'; did you mean 'window'?");
-  EXPECT_EQ(describe_unknown("option", "x", {"threshold", "window"}),
-            "unknown option 'x'; known: threshold, window");
-  EXPECT_EQ(describe_unknown("option", "x", {}), "unknown option 'x'; there are none");
-}
-
-TEST(Suggestion, ALongNameIsCutBetweenCharacters) {
-  const std::string before(63, 'n');
-  EXPECT_EQ(describe_unknown("key", before + "\u00f8re", {}),
-            "unknown key '" + before + "'; there are none");
-  EXPECT_EQ(describe_unknown("key", before + "ore", {}),
-            "unknown key '" + before + "o'; there are none");
 }
 
 }  // namespace

@@ -60,6 +60,11 @@ Hash128 content_hash(const DocumentFields& document) {
   return hash128(bytes_of(hashes.data(), hashes.size()));
 }
 
+Hash128 numbered_hash(const Hash128& content, std::string_view id) {
+  const std::array<Hash128, 2> both{content, hash128(id)};
+  return hash128(bytes_of(both.data(), both.size()));
+}
+
 tl::expected<Content, BadContent> read_content(std::string_view frame, DocumentFormat format,
                                                size_t document_bytes_max) {
   const auto bad = [](ErrorCode code, std::string message, std::string id = "") {

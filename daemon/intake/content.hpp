@@ -41,5 +41,7 @@ tl::expected<Content, BadContent> read_content(std::string_view frame, DocumentF
 
 // The hash of the fields source, uri, title, body, content_type, published and attributes.
 Hash128 content_hash(const DocumentFields& document);
+// What a client's number stands for: the same content under another id is another document.
+Hash128 numbered_hash(const Hash128& content, std::string_view id);
 
 }  // namespace wiremill

@@ -6,7 +6,6 @@
 // and the numbers behind it are refused until it comes (go-back-N).
 #include "daemon/intake/intake.hpp"
 
-#include <array>
 #include <chrono>
 #include <deque>
 #include <limits>
@@ -41,12 +40,6 @@ std::string_view view(const zmq::message_t& frame) { return frame.to_string_view
 std::string_view address_of(zmq::message_t& frame) {
   const char* address = ::zmq_msg_gets(frame.handle(), "Peer-Address");
   return address == nullptr ? "" : address;
-}
-
-// The number stands for the id too: the same text under another id is another document.
-Hash128 numbered_hash(const Hash128& content, std::string_view id) {
-  const std::array<Hash128, 2> both{content, hash128(id)};
-  return hash128({reinterpret_cast<const char*>(both.data()), sizeof both});
 }
 
 void count_refusal(ClientTally& tally, IntakeCounters& counters, v1::Nack::Code code) {

@@ -95,5 +95,7 @@ class Texts:
         words = text.split(" ")
         inner = [i for i, word in enumerate(words) if word.isalpha() and word.islower()]
         for i in self.rng.sample(inner, max(1, len(inner) // 40)):
-            words[i] = self.rng.choice(self.vocabulary)
+            replaced = words[i]
+            while words[i] == replaced:
+                words[i] = self.rng.choice(self.vocabulary)
         return " ".join(words)
