@@ -14,6 +14,31 @@
 
 namespace wiremill {
 
+void measure_push(const ServerProcess& server, const std::string& endpoint,
+                  std::span<const std::string> documents, Figures& figures,
+                  const std::function<void(size_t last)>& wait_for_results) {
+  const size_t warm_up = documents.size() / kWarmUpShare;
+  push_documents(endpoint, documents.first(warm_up), 1);
+  wait_for_results(warm_up);
+  const double own = own_cpu_seconds(), of_server = server.cpu_seconds();
+  const CpuSeconds of_threads = server.thread_cpu_seconds();
+  const auto began = BenchClock::now();
+  const double pushed = push_documents(endpoint, documents.subspan(warm_up), 2);
+  const double greeted = seconds_since(began) - pushed;
+  const double of_clients = own_cpu_seconds() - own;
+  wait_for_results(documents.size());
+  const auto count = static_cast<double>(documents.size() - warm_up);
+  figures.acknowledged = count / pushed;
+  figures.processed = count / (seconds_since(began) - greeted);
+  figures.client_us = of_clients / count * 1e6;
+  figures.server_us = (server.cpu_seconds() - of_server) / count * 1e6;
+  for (const auto& [name, seconds] : server.thread_cpu_seconds()) {
+    const auto before = of_threads.find(name);
+    figures.threads_us[name] =
+        (seconds - (before == of_threads.end() ? 0 : before->second)) / count * 1e6;
+  }
+}
+
 Figures measure_daemon(const std::string& folder, const std::string& stages,
                        std::span<const std::string> documents) {
   const std::string intake = free_endpoint(), feed = free_endpoint(), replay = free_endpoint();
@@ -25,23 +50,13 @@ Figures measure_daemon(const std::string& folder, const std::string& stages,
       intake, feed, replay, stages);
   ServerProcess server({program("wiremilld"), "--config", config, "--state", state},
                        folder + "/wiremilld.log");
-  const double own = own_cpu_seconds();
-  const auto began = BenchClock::now();
-  const double pushed = push_documents(intake, documents);
-  const double greeted = seconds_since(began) - pushed;  // start of the daemon
-  const double client_seconds = own_cpu_seconds() - own;
-  const auto count = static_cast<double>(documents.size());
-  read_results(replay, documents.size(), documents.size());
   Figures figures;
-  figures.acknowledged = count / pushed;
-  figures.processed = count / (seconds_since(began) - greeted);
-  figures.client_us = client_seconds / count * 1e6;
-  figures.server_us = server.cpu_seconds() / count * 1e6;
+  measure_push(server, intake, documents, figures,
+               [&](size_t last) { read_results(replay, last, last); });
   const auto replay_began = BenchClock::now();
   if (read_results(replay, 1, documents.size()) != documents.size())
     throw std::runtime_error("not every document has its one result");
-  figures.replayed = count / seconds_since(replay_began);
-  figures.threads = server.thread_cpu_seconds();
+  figures.replayed = static_cast<double>(documents.size()) / seconds_since(replay_began);
   if (const int code = server.stop(); code != 0)
     throw std::runtime_error(fmt::format("wiremilld ended with exit code {}", code));
   std::filesystem::remove_all(state);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,8 +18,18 @@ using BenchClock = std::chrono::steady_clock;
 struct Figures {
   double acknowledged = 0, processed = 0, replayed = 0;  // documents a second
   double client_us = 0, server_us = 0;                   // processor time of a document
-  CpuSeconds threads;                                    // of the whole run
+  CpuSeconds threads_us{};                               // the server's, by name
 };
+
+// The first documents warm the server up: a fresh process takes its memory from the kernel page by
+// page, which a daemon does once in months. What they cost is not in the figures.
+inline constexpr size_t kWarmUpShare = 4;
+
+// Pushes the documents to a server and notes what the taking of those behind the warm-up cost.
+// `wait_for_results`: returns when the server has done what there is to do with the first `last`.
+void measure_push(const ServerProcess& server, const std::string& endpoint,
+                  std::span<const std::string> documents, Figures& figures,
+                  const std::function<void(size_t last)>& wait_for_results);
 
 // A fresh wiremilld with its state in `folder` and `stages`, the part of a configuration that says
 // which, takes the documents and hands out every result. Throws std::runtime_error where one is

@@ -6,7 +6,7 @@
 //   empty    the clients against a fresh wiremilld without stages
 //   default  the clients against a fresh wiremilld with its default line
 // so that whatever else the machine does falls on all of them alike; the table shows medians of the
-// rounds and of their ratios. A daemon's figures are documents a second until the last was
+// rounds and of their ratios. A part of the documents warms each server up. A daemon's figures are documents a second until the last was
 // acknowledged, until the last one's result was on disk and handed to a subscriber, and the speed
 // at which a subscriber reads all results afterwards. Every document must come out PROCESSED,
 // exactly once and in order.
@@ -40,7 +40,7 @@ using Documents = std::span<const std::string>;
 
 struct Options {
   std::string articles, folder, raw_server;
-  size_t rounds = 5, documents = 204'800, default_documents = 2'048;
+  size_t rounds = 5, documents = 262'144, default_documents = 2'048;
 };
 
 Figures measure_raw(const Options& options, const std::string& folder, Documents documents) {
@@ -48,13 +48,8 @@ Figures measure_raw(const Options& options, const std::string& folder, Documents
   ServerProcess server(
       {program("throughput"), "--raw-server", endpoint, "--articles", options.articles},
       folder + "/raw.log");
-  const double own = own_cpu_seconds();
-  const double seconds = push_documents(endpoint, documents);
-  const auto count = static_cast<double>(documents.size());
   Figures figures;
-  figures.acknowledged = count / seconds;
-  figures.client_us = (own_cpu_seconds() - own) / count * 1e6;
-  figures.server_us = server.cpu_seconds() / count * 1e6;
+  measure_push(server, endpoint, documents, figures, [](size_t) {});
   return figures;
 }
 
@@ -120,15 +115,13 @@ void print_stages(const Config& config, Documents documents, double document_byt
   print_row("whole line", times.document_us);
 }
 
-void print_threads(const std::vector<Figures>& rounds, double documents) {
-  fmt::print(
-      "\n| Daemon's threads, empty line, start and replay included | µs a document (median) |\n"
-      "|---|--:|\n");
-  for (const auto& [name, seconds] : rounds.front().threads) {
+void print_threads(const std::vector<Figures>& rounds) {
+  fmt::print("\n| Daemon's threads, empty line | µs a document (median) |\n|---|--:|\n");
+  for (const auto& [name, ignored] : rounds.front().threads_us) {
     std::vector<double> us;
     for (const Figures& round : rounds)
-      if (const auto found = round.threads.find(name); found != round.threads.end())
-        us.push_back(found->second / documents * 1e6);
+      if (const auto found = round.threads_us.find(name); found != round.threads_us.end())
+        us.push_back(found->second);
     if (quantile(us, 0.5) >= 0.1) fmt::print("| {} | {:.1f} |\n", name, quantile(us, 0.5));
   }
 }
@@ -148,9 +141,11 @@ void run(const Options& options) {
       static_cast<double>(all.size());
   print_machine(scratch.path());
   fmt::print(
-      "{} rounds; {} documents of {:.0f} bytes (default line: {}), {} clients, a window of {} "
-      "each, tcp over loopback; the bare server acknowledges each {} documents.\n\n",
-      options.rounds, documents.size(), bytes, few.size(), kClients, kWindow, kDocumentsPerAck);
+      "{} rounds; {} documents of {:.0f} bytes (default line: {}), the first 1/{} of them a "
+      "warm-up, {} clients, a window of {} each, tcp over loopback; the bare server acknowledges "
+      "each {} documents.\n\n",
+      options.rounds, documents.size(), bytes, few.size(), kWarmUpShare, kClients, kWindow,
+      kDocumentsPerAck);
   std::vector<Figures> raw, empty, line;
   for (size_t i = 1; i <= options.rounds; ++i) {
     progress(fmt::format("round {} of {}: raw", i, options.rounds));
@@ -180,7 +175,7 @@ void run(const Options& options) {
   print_cpu("(a) raw exchange", raw);
   print_cpu("(b) empty line", empty);
   print_cpu("(c) default line", line);
-  print_threads(empty, static_cast<double>(documents.size()));
+  print_threads(empty);
   progress("stages");
   print_stages(*config, few.first(std::min<size_t>(few.size(), 1000)), bytes);
   progress("");
