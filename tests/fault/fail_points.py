@@ -132,6 +132,9 @@ def run(options):
             round_.load.close()
         if outcome.findings:
             break
+        if not options.short:
+            print(f"torture: fail_points: round {number} of {rounds}, {outcome.cycles} lives, acknowledged "
+                  f"{outcome.acknowledged}", flush=True)
     hit = sum(count == rounds for count in reached.values())
     outcome.brief = f"{hit}/{len(points)} × {rounds}"
     outcome.summary = (f"{hit} of {len(points)} points reached {rounds} times each, in {outcome.cycles} "
