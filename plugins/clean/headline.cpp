@@ -15,8 +15,8 @@
 #include <cstring>
 #include <utility>
 
+#include "daemon/base/eight_bytes.hpp"
 #include "plugins/clean/dates.hpp"
-#include "plugins/clean/eight_bytes.hpp"
 #include "plugins/clean/furniture.hpp"
 #include "plugins/clean/story_words.hpp"
 
