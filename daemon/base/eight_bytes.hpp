@@ -1,6 +1,6 @@
 // Eight characters at a time: a piece of text as one number, and which of its bytes are of a kind,
-// as a mask with the highest bit of each. What is not ASCII is of no kind. Called by the plugins that
-// read every character of every document, on any thread.
+// as a mask with the highest bit of each. What is not ASCII is of no kind. Called by the plugins
+// that read every character of every document, on any thread.
 #pragma once
 
 #include <bit>

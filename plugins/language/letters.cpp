@@ -54,8 +54,8 @@ struct Word {
   size_t digits = 0;
 };
 
-// Where from `at` on something stands that written words seldom hold: a digit, a full stop, @ / \ _,
-// a capital behind a small letter; and ] ^, which stand among those.
+// Where from `at` on something stands that written words seldom hold: a digit, a full stop, one of
+// @ / \ _ or of their neighbours ] and ^, a capital behind a small letter.
 size_t next_suspect(std::string_view text, size_t at) {
   for (; at < text.size(); at += 8) {
     const uint64_t bytes = load_eight(text, at), next_bytes = load_eight(text, at + 1);

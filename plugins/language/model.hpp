@@ -61,8 +61,8 @@ class Model {
   const uint32_t* offset(uint32_t bucket) const { return offsets_.data() + bucket; }
   const uint8_t* pool(uint32_t at) const { return pool_.data() + at; }
 
-  // What the model holds of an n-gram: a row of weights, one for each of kLanguagesMax languages; or
-  // `count` pairs of a language's number and a weight, as the file has them; or neither.
+  // What the model holds of an n-gram: a row of weights, one for each of kLanguagesMax languages;
+  // or `count` pairs of a language's number and a weight, as the file has them; or neither.
   struct Found {
     const int8_t* row = nullptr;
     const uint8_t* pairs = nullptr;

@@ -6,9 +6,9 @@
 // train/builder.cpp. Differences between two languages' scores are log likelihood ratios in nats.
 //
 // Speed is the memory's: the table is larger than the second-level cache and an n-gram costs two
-// reads at random. Up to kBlockGrams n-grams are hashed first, and their buckets fetched ahead in two
-// waves, before any is read. Those that many languages know have a row of weights for all of them;
-// a block's rows are added up together in the processor's vectors.
+// reads at random. Up to kBlockGrams n-grams are hashed first, and their buckets fetched ahead in
+// two waves, before any is read. Those that many languages know have a row of weights for all of
+// them; a block's rows are added up together in the processor's vectors.
 //
 // Used by `detect`; a Scorer may be used by one thread at a time, its model by any.
 #pragma once
