@@ -1,6 +1,6 @@
-// How fast one thread makes sentences and tokens, and cleans flattened pages and HTML. Prints a table
-// in Markdown and, for `make quality`, lines "quality \t MEASURE \t VALUE \t MUST \t AIM";
-// bench/RESULTS.md keeps the table.
+// How fast one thread makes sentences and tokens, cleans flattened pages and HTML, and tells
+// languages, beside CLD2 on the whole text. Prints a table in Markdown and, for `make quality`,
+// lines "quality \t MEASURE \t VALUE \t MUST \t AIM"; bench/RESULTS.md keeps the table.
 //
 // All inputs are in memory before the clock starts. A round goes over a set until a quarter of a
 // second of the thread's processor time is spent; the median of the rounds counts. The sets are the
@@ -26,6 +26,8 @@
 #include "daemon/text/segmenter.hpp"
 #include "daemon/text/tokenizer.hpp"
 #include "plugins/clean/article.hpp"
+#include "plugins/language/cld2_voice.hpp"
+#include "plugins/language/language_core.hpp"
 
 namespace wiremill {
 namespace {
@@ -171,6 +173,17 @@ class Bench {
     note("clean, HTML, " + set + ", pages/s", speed.files, 500, 1500);
   }
 
+  void language(const std::string& set, const Texts& texts, const language::Detector& detector) {
+    const Speed own =
+        rounds_.measure(texts, [&](const std::string& text) { detector.detect(text, {}); });
+    const Speed plain =
+        rounds_.measure(texts, [](const std::string& text) { language::ask_cld2(text, {}); });
+    print("language, " + set, texts, own);
+    print("plain CLD2, " + set, texts, plain);
+    fmt::print("| language by plain CLD2, {} | | | {:.2f} | |\n", set,
+               own.megabytes / plain.megabytes);
+  }
+
   void finish() const { fmt::print("\n{}", notes_); }
 
  private:
@@ -203,16 +216,20 @@ Texts cleaned(const Texts& bodies) {
   return texts;
 }
 
-void run(const fs::path& articles, const fs::path& data, Rounds rounds) {
+void run(const fs::path& articles, const fs::path& data, const std::string& model, Rounds rounds) {
+  auto detector = language::Detector::open(model);
+  if (!detector) throw std::runtime_error(detector.error().message);
   Bench bench(rounds);
   const Texts flat = read_folder(articles, ".txt");
   bench.segment("articles", cleaned(flat));
   bench.clean_text("articles", flat);
+  bench.language("articles", cleaned(flat), *detector);
   const fs::path archive = data / "article-extraction-benchmark.tar.xz";
   if (fs::exists(archive)) {
     const Pages pages(archive);
-    const Texts html = pages.html(), flattened = pages.flattened();
-    bench.segment("cleaned pages", cleaned(html));
+    const Texts html = pages.html(), flattened = pages.flattened(), texts = cleaned(html);
+    bench.segment("cleaned pages", texts);
+    bench.language("cleaned pages", texts, *detector);
     bench.segment("flattened pages", flattened);
     bench.clean_text("flattened pages", flattened);
     bench.clean_html("pages", html);
@@ -226,17 +243,18 @@ void run(const fs::path& articles, const fs::path& data, Rounds rounds) {
 }  // namespace wiremill
 
 int main(int argc, char** argv) {
-  std::string articles, data;
+  std::string articles, data, model = "plugins/language/language.model";
   bool is_short = false;
-  CLI::App app{"Measures sentences, tokens and cleaning on one thread.", "stages"};
+  CLI::App app{"Measures sentences, tokens, cleaning and languages on one thread.", "stages"};
   app.add_option("--articles", articles, "Folder of articles as text.")->required();
   app.add_option("--data", data, "Folder `clean` of the measuring data.");
+  app.add_option("--model", model, "The model of the stage `language`.")->capture_default_str();
   app.add_flag("--short", is_short, "One pass each: only shows that everything works.");
   CLI11_PARSE(app, argc, argv);
   wiremill::Rounds rounds;
   if (is_short) rounds = {.count = 1, .seconds = 0};
   try {
-    wiremill::run(articles, data, rounds);
+    wiremill::run(articles, data, model, rounds);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "stages: %s\n", error.what());
     return 70;

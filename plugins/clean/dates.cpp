@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "plugins/clean/eight_bytes.hpp"
+#include "daemon/base/eight_bytes.hpp"
 #include "plugins/clean/lines.hpp"
 #include "plugins/clean/phrases.hpp"
 

@@ -15,8 +15,8 @@
 #include <cstring>
 #include <utility>
 
+#include "daemon/base/eight_bytes.hpp"
 #include "plugins/clean/dates.hpp"
-#include "plugins/clean/eight_bytes.hpp"
 #include "plugins/clean/furniture.hpp"
 #include "plugins/clean/story_words.hpp"
 
@@ -99,6 +99,15 @@ bool may_hold_mark(std::string_view line) {
   return false;
 }
 
+// Whether a site's name may be parted off the line.
+bool holds_name_mark(std::string_view line) {
+  const auto holds = [&](std::string_view mark) {
+    return rfind_mark(line, mark) != std::string_view::npos;
+  };
+  return std::any_of(kStrongSeparators.begin(), kStrongSeparators.end(), holds) ||
+         std::any_of(kDashes.begin(), kDashes.end(), holds);
+}
+
 float points_for_looks(const Line& line, std::string_view raw) {
   const Shape& shape = line.shape;
   const std::string_view text = line.text;
@@ -151,7 +160,7 @@ class Finder {
  public:
   Finder(std::string_view text, const std::vector<Line>& lines, const std::vector<LineNote>& notes,
          Segment story)
-      : text_(text), lines_(lines), notes_(notes), story_(story), words_(lines, story) {
+      : text_(text), lines_(lines), notes_(notes), story_(story) {
     times_above_.resize(story.begin);
     for (size_t k = 0; k < story.begin; ++k) {
       ++times_above_[notes[k].first];
@@ -162,7 +171,12 @@ class Finder {
   }
 
   Headline find() {
-    gather();
+    std::vector<Draft> drafts = gather();
+    if (drafts.empty()) return {};
+    if (drafts.size() == 1 && is_sure(drafts.front()))
+      return {drafts.front().line, lines_[drafts.front().line].text, std::nullopt};
+    words_.emplace(lines_, story_);
+    for (Draft& draft : drafts) consider(draft);
     mark_down_standfirsts();
     const Candidate* best = nullptr;
     for (const Candidate& candidate : candidates_)
@@ -173,7 +187,15 @@ class Finder {
   }
 
  private:
-  void gather() {
+  // A line that may become a candidate, as far as can be told without the story's words.
+  struct Draft {
+    size_t line = 0;
+    std::optional<FusedTitle> fused;  // of a line that may be fused with something
+    bool is_signed = false, again = false;
+  };
+
+  std::vector<Draft> gather() const {
+    std::vector<Draft> drafts;
     size_t letters_all = 0, letters_before = 0;
     for (size_t i = story_.begin; i < story_.end; ++i) letters_all += lines_[i].shape.length;
     const size_t begin = story_.begin > kReach ? story_.begin - kReach : 0;
@@ -183,65 +205,86 @@ class Finder {
         if (letters_before * 3 > letters_all) break;
         letters_before += lines_[i].shape.length;
       }
-      consider(i);
+      if (lines_[i].shape.length > kFusedLengthMax) continue;
+      Draft draft{.line = i, .fused = fused_in(lines_[i])};
+      if (draft.fused || may_be_headline(lines_[i], notes_[i].role, draft))
+        drafts.push_back(std::move(draft));
     }
+    return drafts;
   }
 
-  void consider(size_t i) {
-    if (lines_[i].shape.length > kFusedLengthMax) return;
-    Candidate candidate{.line = i, .shown = {}, .published_us = {}, .overlap = {}};
-    LineRole role = notes_[i].role;
-    if (std::optional<FusedTitle> parted = without_rest(lines_[i])) {
-      Line& line = candidate.shown;
-      line = lines_[i];
-      line.text = std::move(parted->title);
-      line.shape = shape_of(line.text);
-      role = is_furniture(line.text, line.shape) ? LineRole::kFurniture : LineRole::kPlain;
-      candidate.published_us = parted->published_us;
-    }
-    const Line& line = candidate.shown.text.empty() ? lines_[i] : candidate.shown;
+  // What a line may be fused with; nothing where it is surely whole.
+  static std::optional<FusedTitle> fused_in(const Line& line) {
+    if (!may_hold_mark(line.text) && !may_hold_date(line.shape)) return std::nullopt;
+    FusedTitle fused = split_fused(line.text);
+    if (fused.title == line.text && !holds_name_mark(line.text)) return std::nullopt;
+    return fused;
+  }
+
+  // Whether a draft, shown as `line`, may be the headline by all but the story's words.
+  bool may_be_headline(const Line& line, LineRole role, Draft& draft) const {
+    const size_t i = draft.line;
     const Shape& shape = line.shape;
     const bool may_be_plain =
         role == LineRole::kPlain || (role == LineRole::kFurniture && shape.symbols == 1);
     if (!may_be_plain || shape.words < 2 || shape.length < 8 || shape.length > kLengthMax ||
         shape.ends_colon)
-      return;
+      return false;
     const bool inside = i >= story_.begin;
     // A paragraph or a subheading of the story, unless the page says otherwise.
-    if (inside && (line.text.ends_with('.') || shape.length > 160 || shape.words < 4)) return;
-    const bool is_signed = signed_below(i);
-    const bool again = repeated_in_page_title(i, line.text);
-    if (inside && !(i == story_.begin && shape.ends_sentence) && !is_signed && !again) return;
-    candidate.overlap = words_.with(line.text, inside && is_prose(line));
+    if (inside && (line.text.ends_with('.') || shape.length > 160 || shape.words < 4)) return false;
+    draft.is_signed = signed_below(i);
+    draft.again = repeated_in_page_title(i, line.text);
+    return !inside || (i == story_.begin && shape.ends_sentence) || draft.is_signed || draft.again;
+  }
+
+  // Whether a draft has enough points whatever the story says: its words can only add to them.
+  bool is_sure(const Draft& draft) const {
+    return !draft.fused && notes_[draft.line].role == LineRole::kPlain &&
+           points_for(lines_[draft.line], draft, {}) >= kPointsMin;
+  }
+
+  void consider(Draft& draft) {
+    const size_t i = draft.line;
+    Candidate candidate{.line = i, .shown = {}, .published_us = {}, .overlap = {}};
+    LineRole role = notes_[i].role;
+    if (draft.fused) {
+      const std::string_view title = without_names(draft.fused->title);
+      if (title != lines_[i].text) {
+        Line& line = candidate.shown;
+        line = lines_[i];
+        line.text = title;
+        line.shape = shape_of(title);
+        role = is_furniture(title, line.shape) ? LineRole::kFurniture : LineRole::kPlain;
+        candidate.published_us = draft.fused->published_us;
+      }
+    }
+    const Line& line = candidate.shown.text.empty() ? lines_[i] : candidate.shown;
+    if (draft.fused && !may_be_headline(line, role, draft)) return;
+    candidate.overlap = words_->with(line.text, i >= story_.begin && is_prose(line));
     // A headline may hold a separator; a breadcrumb does not speak of the story.
     if (role == LineRole::kFurniture &&
         (candidate.overlap.found < 3 || candidate.overlap.share < 0.6F))
       return;
-    float& points = candidate.points;
-    points = points_for_looks(line, raw_of(i));
-    points += 7 * candidate.overlap.share * std::min(1.0F, candidate.overlap.found / 3) +
-              3 * candidate.overlap.lead_share;
-    if (candidate.overlap.found == 0) points -= 2.5F;
-    if (is_signed) points += 2;
-    if (again) points += 3;
-    if (!inside && stands_again(i)) points += 2;
-    if (inside) points -= 1.5F;
-    points += points_for_place(i);
+    candidate.points = points_for(line, draft, candidate.overlap);
     if (candidate.shown.text.empty()) candidate.shown = line;
     candidates_.push_back(std::move(candidate));
   }
 
-  std::string_view raw_of(size_t i) const {
-    return text_.substr(lines_[i].body_begin, lines_[i].body_end - lines_[i].body_begin);
+  float points_for(const Line& line, const Draft& draft, const Overlap& overlap) const {
+    const bool inside = draft.line >= story_.begin;
+    float points = points_for_looks(line, raw_of(draft.line));
+    points += 7 * overlap.share * std::min(1.0F, overlap.found / 3) + 3 * overlap.lead_share;
+    if (overlap.found == 0) points -= 2.5F;
+    if (draft.is_signed) points += 2;
+    if (draft.again) points += 3;
+    if (!inside && stands_again(draft.line)) points += 2;
+    if (inside) points -= 1.5F;
+    return points + points_for_place(draft.line);
   }
 
-  // A line less what it was fused with and less the site's name; nothing where it has neither.
-  std::optional<FusedTitle> without_rest(const Line& line) const {
-    if (!may_hold_mark(line.text) && !may_hold_date(line.shape)) return std::nullopt;
-    FusedTitle fused = split_fused(line.text);
-    fused.title = std::string(without_names(fused.title));
-    if (fused.title == line.text) return std::nullopt;
-    return fused;
+  std::string_view raw_of(size_t i) const {
+    return text_.substr(lines_[i].body_begin, lines_[i].body_end - lines_[i].body_begin);
   }
 
   // A line less the site's name, which the story does not know.
@@ -264,12 +307,13 @@ class Finder {
   bool is_name(std::string_view text, bool strong) const {
     if (text.size() > kNameBytesMax) return false;
     const Shape shape = shape_of(text);
-    if (strong) return shape.words <= 8 && words_.with(text, false).share < 0.4F;
-    return shape.words <= 5 && shape.capitals == shape.cased && words_.with(text, false).found == 0;
+    if (strong) return shape.words <= 8 && words_->with(text, false).share < 0.4F;
+    return shape.words <= 5 && shape.capitals == shape.cased &&
+           words_->with(text, false).found == 0;
   }
 
   bool speaks_of_story(std::string_view text) const {
-    return shape_of(text).words >= 4 && words_.with(text, false).found >= 2;
+    return shape_of(text).words >= 4 && words_->with(text, false).found >= 2;
   }
 
   bool signs_story(size_t i) const {
@@ -336,9 +380,9 @@ class Finder {
   const std::vector<Line>& lines_;
   const std::vector<LineNote>& notes_;
   const Segment story_;
-  const StoryWords words_;
   std::vector<uint32_t> times_above_;    // how often a text stands there, by its first line
   size_t others_above_ = 0;              // lines there that are neither date nor byline
+  std::optional<StoryWords> words_;      // where they are needed
   std::vector<std::string> page_title_;  // the first lines above the story, folded
   std::vector<Candidate> candidates_;
 };

@@ -10,8 +10,8 @@
 #include <array>
 #include <cstring>
 
+#include "daemon/base/eight_bytes.hpp"
 #include "daemon/text/utf8.hpp"
-#include "plugins/clean/eight_bytes.hpp"
 #include "plugins/clean/letters.hpp"
 
 namespace wiremill::clean {

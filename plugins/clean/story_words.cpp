@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "plugins/clean/eight_bytes.hpp"
+#include "daemon/base/eight_bytes.hpp"
 #include "plugins/clean/letters.hpp"
 
 namespace wiremill::clean {

@@ -181,6 +181,53 @@ TEST(Language, AnyTextHasASoundAnswer) {
   }
 }
 
+// Rows of the least weight there is, in a word that fills many blocks, beside a list of one.
+TEST(LanguageModel, SumsAreExact) {
+  ModelParts parts;
+  std::vector<Weight> least;
+  for (uint8_t l = 0; l < 79; ++l) {
+    parts.languages.push_back({std::string{'a', static_cast<char>('a' + l % 26)}, 1, {25}});
+    if (l < 40) least.push_back({l, -128});
+  }
+  uint64_t sum = 0;
+  for (const uint64_t factor : kPlaceFactors)
+    parts.grams.push_back({mixed(sum += 'a' * factor), least});
+  parts.grams.push_back({mixed(kEdge * kPlaceFactors[0]), {{39, 100}, {40, 7}}});
+  const auto model = Model::decode(encode_model(parts));
+  ASSERT_TRUE(model) << model.error().message;
+  Scorer scorer(*model);
+  Scores scores;
+  scorer.add(std::string(1000, 'a'), scores);
+  EXPECT_EQ(scores.symbols, 1001U);
+  const int32_t rows = -128 * (1000 + 999 + 998 + 997 + 996);
+  EXPECT_EQ(scores.sums[0], rows);
+  EXPECT_EQ(scores.sums[38], rows);
+  EXPECT_EQ(scores.sums[39], rows + 100);
+  EXPECT_EQ(scores.sums[40], 7);
+  EXPECT_EQ(scores.sums[41], 0);
+}
+
+// Text is looked at in blocks: where in one it stands changes nothing.
+TEST(LanguageLetters, PlaceChangesNothing) {
+  const std::string text =
+      "See https://a.example/b?c=d, mail ada@example.org or x_y. In 1984 iPhone aBcDe "
+      "A1b2C3 [a]^ Ünïcode слово 1,5 語 C:\\dir end.";
+  const std::string stripped = strip(text);
+  EXPECT_EQ(stripped,
+            "See                          mail                 or      In      iPhone       "
+            "       [a]^ Ünïcode слово  ,  語        end.");
+  const Letters letters = count_letters(text);
+  for (size_t blanks = 1; blanks < 16; ++blanks) {
+    const std::string before(blanks, ' ');
+    EXPECT_EQ(strip(before + text), before + stripped) << blanks;
+    EXPECT_EQ(strip(text + before), stripped + before) << blanks;
+    const Letters moved = count_letters(before + text + before);
+    EXPECT_EQ(moved.count, letters.count) << blanks;
+    EXPECT_EQ(moved.code_signs, letters.code_signs) << blanks;
+    EXPECT_EQ(moved.second_share, letters.second_share) << blanks;
+  }
+}
+
 TEST(LanguageModel, DamageIsAnError) {
   EXPECT_NE(Detector::open("/nowhere/language.model").error().message.find("/nowhere"),
             std::string::npos);
@@ -190,12 +237,13 @@ TEST(LanguageModel, DamageIsAnError) {
   const std::string bytes = encode_model(parts);
   const auto model = Model::decode(bytes);
   ASSERT_TRUE(model) << model.error().message;
-  std::array<int32_t, kLanguagesMax> sums{};
-  model->add(mixed(1), sums.data());
-  EXPECT_EQ(sums[0], 5);
-  EXPECT_EQ(sums[1], -3);
-  model->add(mixed(2), sums.data());
-  EXPECT_EQ(sums[1], -3 + 140);
+  const Model::Found found = model->find(mixed(1));
+  ASSERT_EQ(found.count, 2U);
+  EXPECT_EQ(found.row, nullptr);
+  EXPECT_EQ(std::vector<uint8_t>(found.pairs, found.pairs + 4),
+            (std::vector<uint8_t>{0, 5, 1, static_cast<uint8_t>(-3)}));
+  EXPECT_EQ(model->find(mixed(2)).count, 20U);
+  EXPECT_EQ(model->find(mixed(3)).count, 0U);
   for (size_t size = 0; size < bytes.size(); size += 7)
     EXPECT_FALSE(Model::decode(bytes.substr(0, size)));
   for (size_t at = 0; at < bytes.size(); at += 5) {

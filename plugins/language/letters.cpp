@@ -1,5 +1,5 @@
-// See letters.hpp. One pass over the words for `strip`, one over the characters for
-// `count_letters`, whose scripts of the Basic Multilingual Plane stand in a table.
+// See letters.hpp. `strip` looks closely only at words that hold something suspect; `count_letters`
+// has the scripts of the Basic Multilingual Plane in a table, and takes ASCII eight at a time.
 #include "plugins/language/letters.hpp"
 
 #include <unicode/uchar.h>
@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <numeric>
+
+#include "daemon/base/eight_bytes.hpp"
 
 namespace wiremill::language {
 namespace {
@@ -52,6 +54,19 @@ struct Word {
   size_t digits = 0;
 };
 
+// Where from `at` on something stands that written words seldom hold: a digit, a full stop, one of
+// @ / \ _ or of their neighbours ] and ^, a capital behind a small letter.
+size_t next_suspect(std::string_view text, size_t at) {
+  for (; at < text.size(); at += 8) {
+    const uint64_t bytes = load_eight(text, at), next_bytes = load_eight(text, at + 1);
+    const uint64_t suspects = bytes_within(bytes, '.', '9') | bytes_within(bytes, '@', '@') |
+                              bytes_within(bytes, '\\', '_') |
+                              (bytes_within(bytes, 'a', 'z') & bytes_within(next_bytes, 'A', 'Z'));
+    if (suspects != 0) return at + bytes_before(suspects);
+  }
+  return at;
+}
+
 // URLs, addresses, handles, paths; ASCII words that change between cases, digits and signs as no
 // written word does.
 bool is_no_language(std::string_view word, const Word& found) {
@@ -81,32 +96,29 @@ bool is_no_language(std::string_view word, const Word& found) {
          (humps + found.digits) * 12 >= word.size();
 }
 
+// Overwrites the word, or its digits, with blanks.
+void strip_word(char* word, size_t size) {
+  Word found;
+  for (size_t i = 0; i < size; ++i) {
+    const char c = word[i];
+    found.signs += c == '@' || c == '/' || c == '_' || c == '\\';
+    found.digits += is_digit(c);
+  }
+  if (is_no_language({word, size}, found))
+    std::fill_n(word, size, ' ');
+  else if (found.digits > 0)
+    std::replace_if(word, word + size, is_digit, ' ');
+}
+
 }  // namespace
 
 std::string strip(std::string_view text) {
   std::string out(text);
-  for (size_t begin = 0; begin < out.size();) {
-    if (is_blank(out[begin])) {
-      ++begin;
-      continue;
-    }
-    size_t end = begin;
-    Word found;
-    bool has_hump = false, has_dot = false;
-    for (char before = 'A'; end < out.size() && !is_blank(out[end]); before = out[end++]) {
-      const char c = out[end];
-      found.signs += c == '@' || c == '/' || c == '_' || c == '\\';
-      found.digits += is_digit(c);
-      has_hump |= is_upper(c) && is_lower(before);
-      has_dot |= c == '.';
-    }
-    const bool suspect = found.signs > 0 || found.digits > 0 || has_hump || has_dot;
-    if (suspect && is_no_language({out.data() + begin, end - begin}, found)) {
-      std::fill_n(out.data() + begin, end - begin, ' ');
-    } else if (found.digits > 0) {
-      std::replace_if(out.data() + begin, out.data() + end, is_digit, ' ');
-    }
-    begin = end;
+  for (size_t at = 0; (at = next_suspect(text, at)) < text.size();) {
+    size_t begin = at;
+    while (begin > 0 && !is_blank(text[begin - 1])) --begin;
+    while (at < text.size() && !is_blank(text[at])) ++at;
+    strip_word(out.data() + begin, at - begin);
   }
   return out;
 }
@@ -115,13 +127,21 @@ Letters count_letters(std::string_view text) {
   const auto& bmp = scripts_of_bmp();
   std::array<uint32_t, 256> scripts{};
   for (size_t at = 0; at < text.size();) {
-    if (static_cast<signed char>(text[at]) >= 0) {
-      ++scripts[bmp[static_cast<size_t>(text[at++])]];
+    const uint64_t bytes = load_eight(text, at);
+    const size_t end = std::min(at + 8, text.size());
+    if ((bytes & kEachTop) == 0 && end == at + 8) {
+      const uint64_t latin = letters_within(bytes);
+      scripts[USCRIPT_LATIN] += bytes_in(latin);
+      for (uint64_t others = ~latin & kEachTop; others != 0; others &= others - 1)
+        ++scripts[bmp[static_cast<size_t>(text[at + bytes_before(others)])]];
+      at = end;
       continue;
     }
-    const CodePoint c = code_point_at(text, at);
-    at = c.next;
-    ++scripts[c.value < 0x10000 ? bmp[c.value] : script_of(c.value)];
+    while (at < end) {
+      const CodePoint c = code_point_at(text, at);
+      at = c.next;
+      ++scripts[c.value < 0x10000 ? bmp[c.value] : script_of(c.value)];
+    }
   }
   Letters letters;
   letters.code_signs = scripts[kCodeSign];
@@ -129,6 +149,10 @@ Letters count_letters(std::string_view text) {
   scripts[kNoLetter8] = scripts[kCodeSign] = scripts[kReplacement] = 0;
   letters.count = std::accumulate(scripts.begin(), scripts.end(), 0U);
   if (letters.count == 0) return letters;
+  if (scripts[USCRIPT_LATIN] == letters.count) {
+    letters.script = USCRIPT_LATIN;
+    return letters;
+  }
 
   // Han beside Kana is Japanese writing, Han beside Hangul Korean.
   const uint32_t kana = scripts[USCRIPT_HIRAGANA] + scripts[USCRIPT_KATAKANA];

@@ -132,17 +132,22 @@ std::optional<size_t> Detector::sure_language(std::string_view piece, const Sett
   const Letters letters = count_letters(piece);
   if (letters.count == 0) return std::nullopt;
   const Admitted admitted = admitted_in(letters.script, settings);
+  std::vector<size_t> written;  // the languages of the script
+  for (size_t l = 0; l < model_.languages().size(); ++l)
+    if (admitted[l]) written.push_back(l);
+  if (written.empty()) return std::nullopt;
+  if (written.size() == 1) return written.front();
   Scores scores;
   Scorer(model_).add(piece, scores);
-  std::optional<size_t> best;
-  for (size_t l = 0; l < model_.languages().size(); ++l)
-    if (admitted[l] && (!best || scores.sums[l] > scores.sums[*best])) best = l;
-  if (!best) return std::nullopt;
-  const std::string_view macro = macro_of(model_.languages()[*best].code);
-  const double nearest = scores.sums[*best] - nats / static_cast<double>(model_.unit());
-  for (size_t l = 0; l < model_.languages().size(); ++l) {
+  const size_t best = *std::max_element(written.begin(), written.end(), [&](size_t a, size_t b) {
+    return scores.sums[a] < scores.sums[b];
+  });
+  const std::string_view macro = macro_of(model_.languages()[best].code);
+  const double nearest = scores.sums[best] - nats / static_cast<double>(model_.unit());
+  for (const size_t l : written) {
+    if (l == best || scores.sums[l] <= nearest) continue;
     const bool sister = !macro.empty() && macro_of(model_.languages()[l].code) == macro;
-    if (l != *best && admitted[l] && !sister && scores.sums[l] > nearest) return std::nullopt;
+    if (!sister) return std::nullopt;
   }
   return best;
 }

@@ -61,8 +61,14 @@ class Model {
   const uint32_t* offset(uint32_t bucket) const { return offsets_.data() + bucket; }
   const uint8_t* pool(uint32_t at) const { return pool_.data() + at; }
 
-  // Adds the n-gram's weights to `sums`, which has kLanguagesMax elements.
-  void add(uint64_t hash, int32_t* sums) const {
+  // What the model holds of an n-gram: a row of weights, one for each of kLanguagesMax languages;
+  // or `count` pairs of a language's number and a weight, as the file has them; or neither.
+  struct Found {
+    const int8_t* row = nullptr;
+    const uint8_t* pairs = nullptr;
+    uint32_t count = 0;
+  };
+  Found find(uint64_t hash) const {
     const uint32_t* offset = offsets_.data() + bucket(hash);
     const uint8_t* at = pool_.data() + offset[0];
     const uint8_t* const end = pool_.data() + offset[1];
@@ -73,19 +79,14 @@ class Model {
       at += 2;
       if (count == kCountMask) count = *at++;
       if (head >> kCountBits == wanted) {
-        if (count < kRowCountMin) {
-          for (uint32_t i = 0; i < count; ++i)
-            sums[at[2 * i]] += static_cast<int8_t>(at[2 * i + 1]);
-        } else {
-          uint32_t row = 0;
-          std::memcpy(&row, at, sizeof row);
-          const int8_t* const values = rows_.data() + size_t{row} * kLanguagesMax;
-          for (size_t i = 0; i < kLanguagesMax; ++i) sums[i] += values[i];
-        }
-        return;
+        if (count < kRowCountMin) return {nullptr, at, count};
+        uint32_t row = 0;
+        std::memcpy(&row, at, sizeof row);
+        return {rows_.data() + size_t{row} * kLanguagesMax, nullptr, 0};
       }
       at += size_t{2} * count;
     }
+    return {};
   }
 
   static constexpr unsigned kCountBits = 4;

@@ -1,6 +1,9 @@
 // See scorer.hpp.
 #include "plugins/language/scorer.hpp"
 
+#include <bit>
+#include <cstring>
+#include <span>
 #include <vector>
 
 namespace wiremill::language {
@@ -20,6 +23,28 @@ const std::vector<uint16_t>& letters_of_bmp() {
   return kLetters;
 }
 
+// Sixteen languages at a time: a vector of eight numbers holds a weight in either half of each.
+using Pairs = int16_t __attribute__((vector_size(16)));
+constexpr size_t kLanes = sizeof(Pairs);
+static_assert(kLanguagesMax % kLanes == 0 && std::endian::native == std::endian::little);
+static_assert(Scorer::kBlockGrams * 128 <= INT16_MAX, "a block's sums never overflow");
+
+void add_rows(std::span<const int8_t* const> rows, Scores& scores) {
+  for (size_t begin = 0; begin < kLanguagesMax; begin += kLanes) {
+    Pairs lower{}, upper{};
+    for (const int8_t* const row : rows) {
+      Pairs pairs;
+      std::memcpy(&pairs, row + begin, sizeof pairs);
+      lower += (pairs << 8) >> 8;  // with its sign
+      upper += pairs >> 8;
+    }
+    for (size_t i = 0; i < kLanes / 2; ++i) {
+      scores.sums[begin + 2 * i] += lower[i];
+      scores.sums[begin + 2 * i + 1] += upper[i];
+    }
+  }
+}
+
 }  // namespace
 
 void Scorer::begin_word() {
@@ -34,18 +59,33 @@ void Scorer::push(uint32_t symbol, Scores& scores) {
   uint64_t sum = 0;
   for (size_t i = 0; i < depth_; ++i) {
     sum += window_[i] * kPlaceFactors[i];
-    hashes_[count_++] = mixed(sum);
+    const uint64_t hash = mixed(sum);
+    __builtin_prefetch(model_.offset(model_.bucket(hash)));
+    hashes_[count_++] = hash;
   }
   ++scores.symbols;
   if (count_ + kGramMax > hashes_.size()) flush(scores);
 }
 
 void Scorer::flush(Scores& scores) {
-  for (size_t i = 0; i < count_; ++i) __builtin_prefetch(model_.offset(model_.bucket(hashes_[i])));
-  for (size_t i = 0; i < count_; ++i)
-    __builtin_prefetch(model_.pool(*model_.offset(model_.bucket(hashes_[i]))));
-  for (size_t i = 0; i < count_; ++i) model_.add(hashes_[i], scores.sums.data());
+  for (size_t i = 0; i < count_; ++i) {
+    const uint32_t* const offset = model_.offset(model_.bucket(hashes_[i]));
+    __builtin_prefetch(model_.pool(offset[0]));
+    __builtin_prefetch(model_.pool(offset[1]));  // a bucket may reach into a second cache line
+  }
+  std::array<const int8_t*, kBlockGrams> rows;
+  size_t row_count = 0;
+  for (size_t i = 0; i < count_; ++i) {
+    const Model::Found found = model_.find(hashes_[i]);
+    if (found.row != nullptr) {
+      __builtin_prefetch(found.row);
+      rows[row_count++] = found.row;
+    }
+    for (uint32_t k = 0; k < found.count; ++k)
+      scores.sums[found.pairs[2 * k]] += static_cast<int8_t>(found.pairs[2 * k + 1]);
+  }
   count_ = 0;
+  add_rows({rows.data(), row_count}, scores);
 }
 
 void Scorer::add(std::string_view text, Scores& scores) {

@@ -6,8 +6,9 @@
 // train/builder.cpp. Differences between two languages' scores are log likelihood ratios in nats.
 //
 // Speed is the memory's: the table is larger than the second-level cache and an n-gram costs two
-// reads at random. The n-grams of up to kBlockSymbols symbols are hashed first, and their buckets
-// fetched ahead in two waves, before any is read.
+// reads at random. Up to kBlockGrams n-grams are hashed first, and their buckets fetched ahead in
+// two waves, before any is read. Those that many languages know have a row of weights for all of
+// them; a block's rows are added up together in the processor's vectors.
 //
 // Used by `detect`; a Scorer may be used by one thread at a time, its model by any.
 #pragma once
@@ -33,9 +34,9 @@ class Scorer {
   // Adds what the words of `text`, valid UTF-8, say. A word does not go on from call to call.
   void add(std::string_view text, Scores& scores);
 
- private:
-  static constexpr size_t kBlockSymbols = 48;
+  static constexpr size_t kBlockGrams = 240;  // looked up together
 
+ private:
   void begin_word();
   void push(uint32_t symbol, Scores& scores);
   void flush(Scores& scores);
@@ -43,7 +44,7 @@ class Scorer {
   const Model& model_;
   std::array<uint32_t, kGramMax> window_{};  // the last symbols, the newest first
   size_t depth_ = 0;                         // how many of them belong to this word
-  std::array<uint64_t, kBlockSymbols * kGramMax> hashes_{};
+  std::array<uint64_t, kBlockGrams> hashes_{};
   size_t count_ = 0;
 };
 

@@ -1,5 +1,6 @@
 // Eight characters at a time: a piece of text as one number, and which of its bytes are of a kind,
-// as a mask with the highest bit of each. What is not ASCII is of no kind. Any thread.
+// as a mask with the highest bit of each. What is not ASCII is of no kind. Called by the plugins
+// that read every character of every document, on any thread.
 #pragma once
 
 #include <bit>
@@ -8,7 +9,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace wiremill::clean {
+namespace wiremill {
 
 static_assert(std::endian::native == std::endian::little, "the first character is the lowest byte");
 
@@ -41,9 +42,14 @@ inline uint64_t letters_within(uint64_t bytes) {
   return bytes_within(bytes | 0x20 * kEachByte, 'a', 'z');
 }
 
+// How many bytes the mask names.
+inline uint32_t bytes_in(uint64_t mask) {
+  return static_cast<uint32_t>((mask >> 7) * kEachByte >> 56);
+}
+
 // How many bytes come before the first that the mask names; 8 where it names none.
 inline size_t bytes_before(uint64_t mask) {
   return static_cast<size_t>(std::countr_zero(mask)) / 8;
 }
 
-}  // namespace wiremill::clean
+}  // namespace wiremill
