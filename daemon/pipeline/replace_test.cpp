@@ -29,7 +29,7 @@ class Belt {
         document.set_body(given_[next_].body);
         v1::IntakeRecord record;
         record.set_id("document-" + std::to_string(next_ + 1));
-        record.set_accepted_at_us(static_cast<int64_t>(next_ + 1));
+        record.set_accepted_at_us(static_cast<int64_t>(next_ + 1) * 1'000'000);
         record.set_document(document.SerializeAsString());
         records.push_back({next_ + 1, false, record.SerializeAsString()});
       }

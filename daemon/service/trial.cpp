@@ -15,7 +15,8 @@ namespace {
 
 constexpr size_t kCanaries = 32;
 constexpr size_t kCanaryBytesMax = 16 << 20;
-constexpr uint64_t kLookedAtMax = 256;  // newest results
+constexpr uint64_t kLookedAtMax = 64;  // newest results
+constexpr size_t kReadBytesMax = 64 << 20;
 constexpr int64_t kDeadlineMs = 10'000;
 constexpr int64_t kMemoryBytesMax = 1LL << 40;
 constexpr uint32_t kDeathsMax = 2;  // the second names the document where the first did not
@@ -47,15 +48,17 @@ Canaries built_in() {
   return canaries;
 }
 
-// Records [from, up to], as far as the log holds them.
+// Records [from, up to], as far as the log holds them and they are not too many bytes.
 Result<std::vector<LogRecord>> read_records(const Log& log, uint64_t from, uint64_t up_to) {
   std::vector<LogRecord> records;
   const auto reader = log.reader(from);
-  while (records.empty() || records.back().sequence < up_to) {
+  size_t bytes = 0;
+  while (reader->position() <= up_to && bytes < kReadBytesMax) {
     const size_t before = records.size();
     const auto wanted = static_cast<size_t>(up_to - reader->position() + 1);
     WM_TRY(reader->read(wanted, kCanaryBytesMax, records));
     if (records.size() == before) break;
+    for (size_t i = before; i < records.size(); ++i) bytes += records[i].payload.size();
   }
   return records;
 }
