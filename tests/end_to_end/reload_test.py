@@ -1,7 +1,9 @@
 """A changed configuration taken up by a daemon that serves: `wiremill reload` and SIGHUP, with good
 configurations and with broken ones, which all leave the line as it was."""
+import contextlib
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -173,8 +175,11 @@ class ReloadTest(EndToEndTest):
         self.assertEqual(self.count(self.push(daemon, ["one"], "b")[0]), 1)
 
     def children(self, daemon):
-        with open(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children") as children:
-            return children.read().split()
+        found = []
+        for task in pathlib.Path(f"/proc/{daemon.process.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # the thread has ended
+                found += (task / "children").read_text().split()
+        return found
 
     def test_two_at_once_come_one_after_the_other(self):
         daemon = self.daemon({"stages": [probe()]})
