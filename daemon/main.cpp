@@ -54,10 +54,10 @@ int main(int argc, char** argv) {
   app.footer(
       "SIGTERM and SIGINT drain and exit 0; a second one exits at once. What was acknowledged is "
       "on\n"
-      "disk either way. SIGHUP takes up a changed configuration, as `wiremill reload` does. Exit "
-      "codes: 0 done, 64 usage, 70 internal, 74 input or output failed (a "
-      "port\n"
-      "in use, a state folder that cannot be written), 78 wrong configuration.");
+      "disk either way. SIGHUP takes up changed stages, as `wiremill reload` does.\n"
+      "Exit codes: 0 done, 64 usage, 70 internal, 74 input or output failed (a port in use, a "
+      "state\n"
+      "folder that cannot be written), 78 wrong configuration.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -282,17 +282,21 @@ class Pipeline::Impl {
     return lines_.enter_emission(batch);
   }
 
-  // This worker goes on with one batch; who was parked behind it is another's.
   void leave_settle(const Batch& batch, size_t settle) {
     const MutexLock lock(mutex_);
     lines_.leave_settle(batch, settle, ready_);
-    if (!ready_.empty()) condition_.notify_one();
+    offer_ready();
   }
   void leave_emission() {
     const MutexLock lock(mutex_);
     lines_.leave_emission(ready_);
-    if (!ready_.empty()) condition_.notify_one();
+    offer_ready();
     if (lines_.has_replaced()) retired_.notify_all();
+  }
+
+  // This worker has a batch to go on with; those that were parked are for others.
+  void offer_ready() WM_REQUIRES(mutex_) {
+    for (size_t i = 0; i < ready_.size(); ++i) condition_.notify_one();
   }
 
   void emit(Batch& batch) {

@@ -179,7 +179,8 @@ def run(options):
         if not work.begin():
             outcome.note("not started", work.daemon.tail())
             return outcome
-        with contextlib.closing(loads.Load(options.load, folder, clients=4, subscribers=1)) as load:
+        with contextlib.closing(loads.Load(options.load, folder, clients=4, subscribers=1,
+                                           backlog=4000)) as load:
             load.begin(work.daemon)
             load.wait(lambda status: min(status["seen"]) > max(held, 1000), FILL_PATIENCE_S)
             orders = ["swap"] * swaps + ["reload"] * reloads + ["broken"] * broken
