@@ -12,6 +12,12 @@
 #include "daemon/service/trial.hpp"
 
 namespace wiremill {
+namespace {
+
+// Of the pipeline's workers: what is tried must not hold up what runs.
+constexpr int kTrialNice = 10;
+
+}  // namespace
 
 Reload::Reload(Config running, ConfigLoader load, ReloadPorts ports)
     : load_(std::move(load)),
@@ -76,7 +82,14 @@ ReloadOutcome Reload::reload() {
     failure.read.stages = isolated(std::move(failure.read.stages));
     return {.errors = all_errors(std::move(failure))};
   }
-  if (ConfigErrors errors = check(*wanted); !errors.empty()) return {.errors = std::move(errors)};
+  ConfigErrors errors;
+  std::thread trial([&] {
+    set_thread_name("trial");
+    give_way(kTrialNice);  // and all that it starts
+    errors = check(*wanted);
+  });
+  trial.join();
+  if (!errors.empty()) return {.errors = std::move(errors)};
   auto line = Line::build(wanted->stages, plugin_directories(wanted->plugin_dir), ports_.stage_log);
   if (!line) return {.errors = std::move(line).error()};
   const auto first = switch_to(std::move(*line));

@@ -2,8 +2,8 @@
 // puts it in the place of the running one. Only `stages` and log.level can change; an error of any
 // kind leaves everything as it is. Owned by the daemon.
 //
-// Threads: the thread "reload" does it all, one request after the other; request() and report() on
-// any.
+// Threads: the thread "reload" does it all, one request after the other, but for what is found out
+// beforehand, which a thread "trial" does for it; request() and report() on any.
 #pragma once
 
 #include <atomic>

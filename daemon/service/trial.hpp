@@ -1,7 +1,7 @@
 // The trial of a line before it serves: real documents go through its stages, and nothing of it
 // counts. Every stage runs in a process of its own there, whatever its `isolation`, and with an empty
 // state in memory; so what crashes, hangs or eats memory does so outside of the daemon, and the
-// instances that will serve begin untouched. Called on the thread "reload"; ends by the stages' limits.
+// instances that will serve begin untouched. Called on the thread "trial"; ends by the stages' limits.
 #pragma once
 
 #include <memory>

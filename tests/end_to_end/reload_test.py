@@ -12,6 +12,9 @@ import unittest
 
 from harness import HANG_S, PROBE, EndToEndTest, document, wait_until, wiremill
 
+FATAL = str(pathlib.Path(PROBE).with_name("fatal_probe.so"))  # dies of every document
+NEWER = str(pathlib.Path(PROBE).with_name("newer_probe.so"))  # with another state_version
+
 
 def probe(name="probe", **more):
     return {"name": name, "plugin": str(PROBE), **more}
@@ -121,6 +124,27 @@ class ReloadTest(EndToEndTest):
         self.push(daemon, ["fine"], "b")
         self.write(daemon, stages=[{"name": "language"}, probe()])
         self.reload(daemon)
+
+    def test_where_there_are_no_documents_yet_built_in_ones_are_tried(self):
+        daemon = self.daemon({"stages": []})
+        self.refused(daemon, "stage 'fatal' died in the trial on 4 documents: CRASHED",
+                     stages=[{"name": "fatal", "plugin": FATAL}])
+        self.write(daemon, stages=[probe()])
+        self.reload(daemon)
+
+    def test_state_of_another_version_is_refused_by_a_reload_and_by_a_start(self):
+        daemon = self.daemon({"stages": [probe()]})
+        self.push(daemon, ["one"], "a")
+        newer = {"name": "probe", "plugin": NEWER}
+        self.refused(daemon, "state in version 2, but what is stored under its name has version 1",
+                     stages=[newer])
+        self.assertEqual(daemon.stop(), 0)
+        daemon.launch()
+        self.assertEqual(daemon.wait(), 78)
+        self.assertTrue(daemon.logged("stage 'probe' keeps its state in version 2"))
+        self.write(daemon, stages=[{**newer, "name": "other"}])
+        daemon.start()
+        self.assertEqual(self.count(self.push(daemon, ["two"], "b")[0]), 1)
 
     def test_sighup_does_the_same(self):
         daemon = self.daemon({"stages": [probe()]})
