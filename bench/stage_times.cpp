@@ -37,11 +37,9 @@ void add(const v1::Result& result, StageTimes& times) {
 
 StageTimes measure_stages(const std::vector<StageConfig>& stages,
                           std::span<const std::string> documents) {
-  const auto line = Line::build(stages, plugin_directories(""), {});
+  auto line = Line::build(stages, plugin_directories(""), {});
   if (!line) throw std::runtime_error(line.error().front().message);
-  std::vector<std::string> spaces = (*line)->spaces();
-  spaces.emplace_back(Topics::kSpace);
-  const auto state = StateStore::open("", spaces);
+  const auto state = StateStore::open("", Pipeline::spaces(**line));
   if (!state) throw std::runtime_error(state.error().message);
 
   StageTimes times;
@@ -76,7 +74,7 @@ StageTimes measure_stages(const std::vector<StageConfig>& stages,
     return {};
   };
   ports.failed = [&](const Error& error) { finish(error.message); };
-  auto made = Pipeline::make(**line, **state, {.timings = true}, std::move(ports));
+  auto made = Pipeline::make(std::move(*line), **state, {.timings = true}, std::move(ports));
   if (!made) throw std::runtime_error(made.error().message);
   pipeline = std::move(*made);
   const auto began = Clock::now();

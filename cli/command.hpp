@@ -15,6 +15,7 @@ void add_show(CLI::App& app, int& exit_code);
 void add_dead(CLI::App& app, int& exit_code);
 void add_cursor(CLI::App& app, int& exit_code);
 void add_plugin(CLI::App& app, int& exit_code);
+void add_reload(CLI::App& app, int& exit_code);
 void add_validate(CLI::App& app, int& exit_code);
 
 }  // namespace wiremill::cli

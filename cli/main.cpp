@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   wiremill::cli::add_show(app, exit_code);
   wiremill::cli::add_dead(app, exit_code);
   wiremill::cli::add_cursor(app, exit_code);
+  wiremill::cli::add_reload(app, exit_code);
   wiremill::cli::add_plugin(app, exit_code);
   wiremill::cli::add_validate(app, exit_code);
   wiremill::cli::prepare_signals();

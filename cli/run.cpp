@@ -61,7 +61,7 @@ class Run {
         state_(state),
         input_(options.files, options.input, options.source) {}
 
-  int execute(Line& line) {
+  int execute(std::unique_ptr<Line> line) {
     PipelineOptions pipeline_options;
     pipeline_options.threads = thread_count();
     pipeline_options.batch_documents_max = config_.pipeline.batch_documents_max;
@@ -76,7 +76,7 @@ class Run {
     };
     ports.emit = [this](uint64_t sequence, std::string record) { return emit(sequence, record); };
     ports.failed = [this](const Error& error) { finish(error); };
-    auto pipeline = Pipeline::make(line, state_, pipeline_options, std::move(ports));
+    auto pipeline = Pipeline::make(std::move(line), state_, pipeline_options, std::move(ports));
     if (!pipeline) {
       print_error(pipeline.error().message);
       return wiremill::exit_code(pipeline.error().code);
@@ -217,14 +217,12 @@ int run(const RunOptions& options) {
     return print_config_errors({{"--explain", "no stage of the line has an option 'explain'"}});
   auto line = Line::build(*stages, directories, log_stage);
   if (!line) return print_config_errors(line.error());
-  std::vector<std::string> spaces = (*line)->spaces();
-  spaces.emplace_back(Topics::kSpace);
-  auto state = StateStore::open("", spaces);
+  auto state = StateStore::open("", Pipeline::spaces(**line));
   if (!state) {
     print_error(state.error().message);
     return wiremill::exit_code(state.error().code);
   }
-  return Run(options, *config, **state).execute(**line);
+  return Run(options, *config, **state).execute(std::move(*line));
 }
 
 }  // namespace

@@ -106,6 +106,12 @@ void add_state(Table& table, const Json& status) {
   table.row("daemon",
             fmt::format("{}   version {}, up {}, state in {}", word, text_of(status, "version"),
                         lasting(real_of(status, "uptime_seconds")), text_of(status, "state_dir")));
+  const Json& configuration = member_of(status, "configuration");
+  if (number_of(configuration, "reloads_done") + number_of(configuration, "reloads_refused") > 0)
+    table.row("configuration", fmt::format("since {}, {} reloads done, {} refused",
+                                           text_of(configuration, "since").substr(0, 19),
+                                           grouped(number_of(configuration, "reloads_done")),
+                                           grouped(number_of(configuration, "reloads_refused"))));
   if (const std::string why = texts(member_of(status, "failures")); !why.empty())
     table.row("failures", style.red(why));
   if (const std::string why = texts(member_of(status, "holds")); !why.empty())

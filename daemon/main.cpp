@@ -54,23 +54,28 @@ int main(int argc, char** argv) {
   app.footer(
       "SIGTERM and SIGINT drain and exit 0; a second one exits at once. What was acknowledged is "
       "on\n"
-      "disk either way. Exit codes: 0 done, 64 usage, 70 internal, 74 input or output failed (a "
-      "port\n"
-      "in use, a state folder that cannot be written), 78 wrong configuration.");
+      "disk either way. SIGHUP takes up changed stages, as `wiremill reload` does.\n"
+      "Exit codes: 0 done, 64 usage, 70 internal, 74 input or output failed (a port in use, a "
+      "state\n"
+      "folder that cannot be written), 78 wrong configuration.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 64;
   }
 
-  auto config = config_path.empty() ? wiremill::parse_config(wiremill::default_config_yaml(),
+  const wiremill::ConfigLoader load = [&]() -> tl::expected<Config, wiremill::ConfigFailure> {
+    auto read = config_path.empty() ? wiremill::parse_config(wiremill::default_config_yaml(),
                                                              "default configuration")
                                     : wiremill::load_config(config_path);
+    if (read && !log_level.empty()) read->log.level = log_level;
+    return read;
+  };
+  auto config = load();
   if (!config) {
     const ConfigErrors errors = wiremill::all_errors(std::move(config).error());
     return check ? show(errors, 78) : refuse(errors, 78);
   }
-  if (!log_level.empty()) config->log.level = log_level;
   wiremill::start_logging(config->log.level, config->log.format);
 
   if (check) {
@@ -82,7 +87,8 @@ int main(int argc, char** argv) {
   }
   const auto state_dir = wiremill::choose_state_dir(state_dir_option, *config);
   if (!state_dir) return refuse({{"--state", state_dir.error().message}}, 78);
-  auto daemon = wiremill::Daemon::open(*config, *state_dir);
+  auto daemon = wiremill::Daemon::open(*config, *state_dir,
+                                       config_path.empty() ? wiremill::ConfigLoader() : load);
   if (!daemon) return refuse(daemon.error().errors, daemon.error().exit_code);
   (*daemon)->run();
   return 0;

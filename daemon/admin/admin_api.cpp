@@ -66,6 +66,7 @@ class AdminApi::Impl {
     route(server, "GET", kDead, &Impl::show_letter);
     route(server, "POST", "/api/dead/retry", &Impl::retry_letters);
     route(server, "POST", "/api/dead/discard", &Impl::discard_letters);
+    route(server, "POST", "/api/reload", &Impl::reload);
     route(server, "GET", "/api/cursors", &Impl::list_cursors);
     route(server, "PUT", kCursors, &Impl::set_cursor);
     route(server, "DELETE", kCursors, &Impl::remove_cursor);
@@ -152,6 +153,12 @@ class AdminApi::Impl {
       JsonWriter json;
       json.object([&] { json.field("discarded", *discarded); });
       reply({.body = json.take()});
+    });
+  }
+
+  void reload(const AdminRequest&, Reply reply) {
+    rooms_->reload([reply = std::move(reply)](const ReloadOutcome& outcome) {
+      reply({.status = outcome.errors.empty() ? 200U : 422U, .body = reload_json(outcome)});
     });
   }
 

@@ -13,7 +13,6 @@
 #include "daemon/intake/intake.hpp"
 #include "daemon/log/log.hpp"
 #include "daemon/pipeline/dead_letters.hpp"
-#include "daemon/pipeline/line.hpp"
 #include "daemon/pipeline/pipeline.hpp"
 #include "wiremill/v1/intake.pb.h"
 
@@ -179,14 +178,17 @@ void add_line(Families& out, const Rooms& rooms, const DaemonReport& report) {
             "Documents that run alone because a stage died in them.")
       .is(line.suspects);
   out.counter("wiremill_stage_events_total", "What the stages count, since the start.");
-  for (const LineStage& stage : rooms.line.stages())
-    for (const auto& [name, count] : stage.stage->counters())
-      out.is(count, {{"stage", stage.stage->name()}, {"event", name}});
+  const std::vector<StageCounts> stages = rooms.pipeline.stages();
+  for (const StageCounts& stage : stages)
+    for (const auto& [name, count] : stage.events)
+      out.is(count, {{"stage", stage.name}, {"event", name}});
   out.counter("wiremill_stage_errors_skipped_total",
               "Documents that went on without a stage that could not take them, since the start.");
-  for (const LineStage& stage : rooms.line.stages())
-    if (stage.skipped_errors != nullptr)
-      out.is(stage.skipped_errors->count(), {{"stage", stage.stage->name()}});
+  for (const StageCounts& stage : stages)
+    if (stage.skipped_errors) out.is(*stage.skipped_errors, {{"stage", stage.name}});
+  out.counter("wiremill_reloads_total", "Reloads of the configuration, since the start.")
+      .is(report.reloads_done, {{"outcome", "done"}})
+      .is(report.reloads_refused, {{"outcome", "refused"}});
   out.gauge("wiremill_state_checkpoint_sequence", "The state on disk is that behind this result.")
       .is(report.checkpointed);
   out.gauge("wiremill_state_overlay_changes", "Changes of state that wait for their result's sync.")

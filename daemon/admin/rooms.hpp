@@ -8,20 +8,26 @@
 #include <vector>
 
 #include "daemon/base/error.hpp"
+#include "daemon/config/config.hpp"
 
 namespace wiremill {
 
 class DeadLetters;
 class Feed;
 class Intake;
-class Line;
 class Log;
 class Pipeline;
 class StateStore;
 
+// What a reload came to.
+struct ReloadOutcome {
+  uint64_t first_sequence = 0;        // of the documents that go through the new line
+  std::vector<std::string> stages{};  // of the new line
+  ConfigErrors errors{};              // why it was refused; empty: it is done
+};
+
 // All outlive the admin room's threads.
 struct Rooms {
-  const Line& line;
   const Log& intake_log;
   const Log& results;
   const StateStore& state;
@@ -31,6 +37,8 @@ struct Rooms {
   Feed& feed;
   // Forgets dead letters for good; answers how many once that lasts. The thread "admin"; waits.
   std::function<Result<size_t>(const std::vector<uint64_t>& sequences)> discard;
+  // Takes up the changed configuration file; tells on another thread. Main thread; does not wait.
+  std::function<void(std::function<void(const ReloadOutcome&)> told)> reload;
 };
 
 // How the daemon is, at one moment.
@@ -53,6 +61,8 @@ struct DaemonReport {
     uint64_t rounds = 0, records = 0, bytes = 0;
   };
   Scrubbed intake_scrubbed, results_scrubbed;
+  uint64_t reloads_done = 0, reloads_refused = 0;
+  int64_t configured_at_us = 0;  // when the line that runs was configured
 
   bool healthy() const { return failures.empty(); }
   bool ready() const { return phase == Phase::Serving && failures.empty() && holds.empty(); }

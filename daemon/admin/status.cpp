@@ -7,7 +7,6 @@
 #include "daemon/intake/intake.hpp"
 #include "daemon/log/log.hpp"
 #include "daemon/pipeline/dead_letters.hpp"
-#include "daemon/pipeline/line.hpp"
 #include "daemon/pipeline/pipeline.hpp"
 #include "wiremill/v1/intake.pb.h"
 
@@ -65,11 +64,11 @@ void write_documents(JsonWriter& json, const Rooms& rooms, const DaemonReport& r
   json.key("pipeline").object([&] {
     json.field("in_line", line.in_line);
     json.field("suspects", line.suspects);
-    json.key("stages").array(rooms.line.stages(), [&](const LineStage& stage) {
+    json.key("stages").array(rooms.pipeline.stages(), [&](const StageCounts& stage) {
       json.object([&] {
-        json.field("name", stage.stage->name());
+        json.field("name", stage.name);
         json.key("events").object([&] {
-          for (const auto& [name, count] : stage.stage->counters()) json.field(name, count);
+          for (const auto& [name, count] : stage.events) json.field(name, count);
         });
       });
     });
@@ -192,6 +191,11 @@ std::string status_json(const Rooms* rooms, const DaemonReport& report) {
     json.field("uptime_seconds", static_cast<double>(report.uptime_ms) * 1e-3);
     json.field("state_dir", report.state_dir);
     if (rooms == nullptr) return;
+    json.key("configuration").object([&] {
+      json.time_field("since", report.configured_at_us);
+      json.field("reloads_done", report.reloads_done);
+      json.field("reloads_refused", report.reloads_refused);
+    });
     write_documents(json, *rooms, report);
     write_intake(json, rooms->intake);
     write_feed(json, *rooms);
@@ -217,6 +221,26 @@ std::string readiness_json(const DaemonReport& report) {
     std::vector<std::string> reasons = report.failures;
     reasons.insert(reasons.end(), report.holds.begin(), report.holds.end());
     json.key("reasons").strings(reasons);
+  });
+  return json.take();
+}
+
+std::string reload_json(const ReloadOutcome& outcome) {
+  JsonWriter json;
+  json.object([&] {
+    if (outcome.errors.empty()) {
+      json.field("first_sequence", outcome.first_sequence);
+      json.key("stages").strings(outcome.stages);
+      return;
+    }
+    json.field("error", fmt::format("the reload was refused, {} error{}", outcome.errors.size(),
+                                    outcome.errors.size() == 1 ? "" : "s"));
+    json.key("errors").array(outcome.errors, [&](const ConfigError& error) {
+      json.object([&] {
+        json.field("where", error.where);
+        json.field("message", error.message);
+      });
+    });
   });
   return json.take();
 }

@@ -16,6 +16,7 @@ std::string status_json(const Rooms* rooms, const DaemonReport& report);
 std::string health_json(const DaemonReport& report);
 std::string readiness_json(const DaemonReport& report);
 
+std::string reload_json(const ReloadOutcome& outcome);
 std::string cursors_json(const Rooms& rooms);
 
 }  // namespace wiremill

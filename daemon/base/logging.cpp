@@ -60,6 +60,10 @@ void start_logging(std::string_view level, std::string_view format) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+void set_log_level(std::string_view level) {
+  spdlog::default_logger_raw()->set_level(spdlog::level::from_str(std::string(level)));
+}
+
 void log_line(LogLevel level, std::string_view message) {
   spdlog::log(to_spdlog(level), spdlog::string_view_t(message.data(), message.size()));
 }

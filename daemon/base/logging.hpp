@@ -16,6 +16,9 @@ enum class LogLevel { Debug, Info, Warning, Error };
 // start; both words have been checked by whoever read them.
 void start_logging(std::string_view level, std::string_view format);
 
+// From now on, one of the same words. Any thread.
+void set_log_level(std::string_view level);
+
 void log_line(LogLevel level, std::string_view message);
 
 template <class... Args>

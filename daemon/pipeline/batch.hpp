@@ -12,9 +12,12 @@
 
 namespace wiremill {
 
+struct LineRun;
+
 struct Batch {
-  uint64_t index = 0;   // in the order of reading
-  size_t position = 0;  // the next step
+  LineRun* run = nullptr;  // of the line that it was read for, which lasts until its emission
+  uint64_t index = 0;      // in the order of reading
+  size_t position = 0;     // the next step
   int64_t bytes = 0;
   bool alone = false;  // no other batch is in the line while it is
   std::vector<Flight> flights;

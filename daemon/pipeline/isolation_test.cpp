@@ -144,7 +144,7 @@ TEST(Isolation, ABrokenStageStopsTheLineWhereItShall) {
     why = error.message;
     changed.notify_one();
   };
-  const auto pipeline = Pipeline::make(*line, **state, {.threads = 1}, ports);
+  const auto pipeline = Pipeline::make(borrowed(*line), **state, {.threads = 1}, ports);
   ASSERT_TRUE(pipeline);
   (*pipeline)->start();
   std::unique_lock lock(mutex);

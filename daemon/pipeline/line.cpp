@@ -1,7 +1,6 @@
 #include "daemon/pipeline/line.hpp"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "daemon/config/options.hpp"
@@ -108,7 +107,7 @@ void check_order(const std::vector<LineStage>& stages,
   }
 }
 
-// Makes the stages of one line. A file that several of them name is loaded once.
+// Makes the stages of one line.
 class Maker {
  public:
   Maker(const std::vector<std::string>& plugin_directories, const StageLog& log)
@@ -126,15 +125,11 @@ class Maker {
  private:
   Result<std::unique_ptr<Stage>> make_loaded(const StageConfig& config, LineStage& entry,
                                              ConfigErrors& errors) {
-    auto& plugin = loaded_[config.plugin];
-    if (plugin == nullptr) {
-      auto result = Plugin::load(config.plugin, directories_);
-      if (!result) return tl::unexpected(std::move(result).error());
-      plugin = std::move(*result);
-    }
-    const auto options = resolve(plugin->descriptor(), config, entry, errors);
+    const auto plugin = Plugin::load(config.plugin, directories_);
+    if (!plugin) return tl::unexpected(plugin.error());
+    const auto options = resolve((*plugin)->descriptor(), config, entry, errors);
     if (!options) return tl::unexpected(options.error());
-    return Stage::create(config.name, plugin, options->data(), options->size(), log_);
+    return Stage::create(config.name, *plugin, options->data(), options->size(), log_);
   }
 
   Result<std::unique_ptr<Stage>> make_hosted(const StageConfig& config, LineStage& entry,
@@ -162,7 +157,6 @@ class Maker {
 
   const std::vector<std::string>& directories_;
   const StageLog& log_;
-  std::map<std::string, std::shared_ptr<const Plugin>> loaded_;
 };
 
 }  // namespace
@@ -246,6 +240,15 @@ std::vector<std::string> Line::spaces() const {
   for (const LineStage& stage : stages_)
     if (stage.stage->settles()) names.push_back(std::string(kSpacePrefix) + stage.stage->name());
   return names;
+}
+
+std::vector<StageCounts> Line::counts() const {
+  std::vector<StageCounts> all;
+  for (const LineStage& stage : stages_) {
+    all.push_back({stage.stage->name(), stage.stage->counters()});
+    if (stage.skipped_errors != nullptr) all.back().skipped_errors = stage.skipped_errors->count();
+  }
+  return all;
 }
 
 void Line::bind(const StateStore& state) {

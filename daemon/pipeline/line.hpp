@@ -1,8 +1,12 @@
-// The line: the configured stages in their order, and the steps a batch takes through them. Built
-// once at start (and for `validate`), constant afterwards.
+// The line: the configured stages in their order, and the steps a batch takes through them. Built at
+// start, for each reload and for `validate`; constant once it is bound to its state. Built and ended
+// on one thread at a time.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,14 +29,21 @@ struct Step {
   size_t stage = 0;  // Process, Settle
 };
 
+// What a stage counted since it was made.
+struct StageCounts {
+  std::string name;
+  std::map<std::string, uint64_t> events{};
+  std::optional<uint64_t> skipped_errors{};  // where it has on_error: skip
+};
+
 // Every error of a configuration: those of the file, and what the plugins say about the stages that
-// could be read. [main thread]
+// could be read.
 ConfigErrors all_errors(ConfigFailure failure);
 
 class Line {
  public:
   // Loads the plugins, checks their options and their order, creates the stages. Collects every
-  // error. [main thread]
+  // error.
   static tl::expected<std::unique_ptr<Line>, std::vector<ConfigError>> build(
       const std::vector<StageConfig>& stages, const std::vector<std::string>& plugin_directories,
       const StageLog& log);
@@ -41,6 +52,7 @@ class Line {
   const std::vector<Step>& steps() const { return steps_; }
   // Names of the key spaces that the stages need, "stage/<name>".
   std::vector<std::string> spaces() const;
+  std::vector<StageCounts> counts() const;  // any thread
   // Tells each settling stage its space. Before the first batch.
   void bind(const StateStore& state);
 

@@ -9,6 +9,7 @@
 #include "daemon/base/mutant.hpp"
 #include "daemon/base/thread.hpp"
 #include "daemon/pipeline/batch.hpp"
+#include "daemon/pipeline/lines.hpp"
 #include "daemon/pipeline/stage_marker.hpp"
 
 namespace wiremill {
@@ -20,21 +21,23 @@ constexpr int kWorkerNice = 10;
 
 class Pipeline::Impl {
  public:
-  Impl(Line& line, StateStore& state, const PipelineOptions& options, PipelinePorts ports,
-       Topics topics, std::unique_ptr<StageMarker> marker)
-      : line_(line),
-        state_(state),
+  Impl(std::shared_ptr<Line> line, StateStore& state, const PipelineOptions& options,
+       PipelinePorts ports, Topics topics, StateVersions versions,
+       std::unique_ptr<StageMarker> marker)
+      : state_(state),
         options_(options),
         ports_(std::move(ports)),
         marker_(std::move(marker)),
-        points_(count_points(line)),
+        lines_(std::move(line)),
         totals_(options.totals),
-        topics_(std::move(topics)) {
+        topics_(std::move(topics)),
+        versions_(std::move(versions)) {
     const MutexLock lock(mutex_);
+    next_sequence_ = totals_.processed + totals_.dropped + totals_.dead + 1;
     counters_.processed = totals_.processed;
     counters_.dropped = totals_.dropped;
     counters_.dead = totals_.dead;
-    if (marker_ != nullptr) accuse(totals_.processed + totals_.dropped + totals_.dead);
+    if (marker_ != nullptr) accuse(next_sequence_ - 1);
     counters_.suspects = suspects_.size();
   }
   ~Impl() { stop(); }
@@ -71,26 +74,54 @@ class Pipeline::Impl {
       const MutexLock lock(mutex_);
       stopping_ = true;
       condition_.notify_all();
+      retired_.notify_all();
     }
     for (std::thread& worker : workers_)
       if (worker.joinable()) worker.join();
   }
 
+  Result<std::vector<StateVersions::Mismatch>> refusals(const Line& next) const {
+    auto found = StateVersions::mismatches(next, state_);
+    if (!found) return found;
+    const MutexLock lock(mutex_);
+    for (auto& each : StateVersions::mismatches(next, lines_.line())) {
+      const bool known =
+          std::ranges::any_of(*found, [&](const auto& other) { return other.stage == each.stage; });
+      if (!known) found->push_back(std::move(each));
+    }
+    return found;
+  }
+
+  Result<uint64_t> replace(std::shared_ptr<Line> next) {
+    const auto refused = refusals(*next);
+    if (!refused) return tl::unexpected(refused.error());
+    if (!refused->empty()) return fail(ErrorCode::Config, "{}", refused->front().message);
+    next->bind(state_);
+    const MutexLock lock(mutex_);
+    if (stopping_) return fail(ErrorCode::Unavailable, "the pipeline has stopped");
+    WM_TRY(lines_.replace(std::move(next), batches_read_));
+    return next_sequence_;
+  }
+
+  std::shared_ptr<Line> take_replaced() {
+    const MutexLock lock(mutex_);
+    while (!lines_.has_replaced() && !stopping_) retired_.wait(mutex_);
+    return lines_.take_replaced();
+  }
+
   Counters counters() const {
-    uint64_t outside = 0;
-    for (const LineStage& stage : line_.stages()) outside += stage.stage->calls_outside();
     const MutexLock lock(mutex_);
     Counters counters = counters_;
-    counters.outside = outside;
+    counters.outside = lines_.calls_outside();
     return counters;
   }
 
+  std::vector<StageCounts> stages() const {
+    const MutexLock lock(mutex_);
+    return lines_.counts();
+  }
+
  private:
-  // A place that batches pass one at a time, in the order in which they were read.
-  struct OrderedPoint {
-    uint64_t next = 0;                                  // the batch whose turn it is
-    std::map<uint64_t, std::unique_ptr<Batch>> parked;  // came too early
-  };
   // What a batch still holds of the window after its emission.
   struct Emitted {
     uint64_t last_sequence;
@@ -103,13 +134,6 @@ class Pipeline::Impl {
     marker_->clear_up_to(last_result);
     for (const Suspect& suspect : marker_->suspects())
       if (suspect.sequence > last_result) suspects_.push_back(suspect);
-  }
-
-  // One for each settle, and one for the emission.
-  static size_t count_points(const Line& line) {
-    return 1 + static_cast<size_t>(
-                   std::count_if(line.steps().begin(), line.steps().end(),
-                                 [](const Step& step) { return step.kind == Step::Kind::Settle; }));
   }
 
   void work(size_t worker) {
@@ -137,7 +161,10 @@ class Pipeline::Impl {
         // Another worker may have found the reader busy or the window open for more.
         condition_.notify_one();
         if (batch == nullptr) continue;
+        batch->run = &lines_.current();
         batch->index = batches_read_++;
+        next_sequence_ = batch->flights.back().sequence() + 1;
+        if (batch->alone) judge(batch->flights.front());
         counters_.read += batch->flights.size();
         counters_.in_line += batch->flights.size();
         alone_ = batch->alone;
@@ -188,21 +215,19 @@ class Pipeline::Impl {
           flight_from_record(record.sequence, record.damaged, std::move(record.payload)));
     }
     batch->alone = alone;
-    if (alone) judge(batch->flights.front());
     return batch;
   }
 
   // Condemns a suspect whose stage has died of it often enough.
-  void judge(Flight& flight) {
-    const MutexLock lock(mutex_);
+  void judge(Flight& flight) WM_REQUIRES(mutex_) {
+    const std::vector<LineStage>& stages = lines_.line().stages();
     while (!suspects_.empty() && suspects_.front().sequence <= flight.sequence()) {
       const Suspect suspect = std::move(suspects_.front());
       suspects_.pop_front();
       if (suspect.sequence != flight.sequence() || !flight.in_line()) continue;
-      const auto stage =
-          std::find_if(line_.stages().begin(), line_.stages().end(),
-                       [&](const LineStage& each) { return each.stage->name() == suspect.stage; });
-      if (stage != line_.stages().end() && suspect.attempts >= stage->attempts_max)
+      const auto stage = std::ranges::find_if(
+          stages, [&](const LineStage& each) { return each.stage->name() == suspect.stage; });
+      if (stage != stages.end() && suspect.attempts >= stage->attempts_max)
         flight.leave(v1::Result::DEAD, suspect.stage, "CRASHED",
                      fmt::format("the stage ended the daemon by {} while this document alone was "
                                  "in the line",
@@ -214,57 +239,64 @@ class Pipeline::Impl {
 
   // Takes the batch as far as it can go.
   void advance(std::unique_ptr<Batch> batch, size_t worker, text::Segmenter& segmenter) {
-    const std::vector<Step>& steps = line_.steps();
-    size_t point = 0;  // the next ordered point on the batch's way
-    for (size_t i = 0; i < batch->position; ++i) point += steps[i].kind == Step::Kind::Settle;
+    const std::vector<Step>& steps = batch->run->line->steps();
+    size_t settle = 0;  // the next one on the batch's way
+    for (size_t i = 0; i < batch->position; ++i) settle += steps[i].kind == Step::Kind::Settle;
     for (; batch->position < steps.size(); ++batch->position) {
       const bool ordered = steps[batch->position].kind == Step::Kind::Settle;
-      if (ordered && !enter(point, batch)) return;
+      if (ordered && !enter_settle(settle, batch)) return;
       if (const Status status = step(*batch, worker, segmenter); !status)
         return give_up(status.error());
       if (ordered && mutant("state_before_result"))
         WM_INVARIANT(state_.commit(batch->flights.back().sequence()) && state_.checkpoint());
-      if (ordered) leave(point++);
+      if (ordered) leave_settle(*batch, settle++);
       if (stopping()) return;
     }
     if (batch->results.empty()) finish(*batch);
-    if (!enter(point, batch)) return;
+    if (!enter_emission(batch)) return;
     emit(*batch);
-    leave(point);
+    leave_emission();
   }
 
   Status step(Batch& batch, size_t worker, text::Segmenter& segmenter) {
-    const Step& step = line_.steps()[batch.position];
+    const Line& line = *batch.run->line;
+    const Step& step = line.steps()[batch.position];
     const bool in_stage = step.kind == Step::Kind::Process || step.kind == Step::Kind::Settle;
     const bool marked = marker_ != nullptr && in_stage;
     if (marked)
-      marker_->enter(worker, line_.stages()[step.stage].stage->name(),
+      marker_->enter(worker, line.stages()[step.stage].stage->name(),
                      batch.flights.front().sequence(), batch.flights.back().sequence(),
                      batch.alone);
-    Status status = run_step(line_, batch, state_, segmenter, options_.timings);
+    Status status = run_step(line, batch, state_, segmenter, options_.timings);
     if (marked) marker_->leave(worker);
     return status;
   }
 
-  // True: the batch may pass the point now. False: it was parked there.
-  bool enter(size_t point, std::unique_ptr<Batch>& batch) {
+  // True: the batch may pass now. False: it was parked there.
+  bool enter_settle(size_t settle, std::unique_ptr<Batch>& batch) {
     const MutexLock lock(mutex_);
-    OrderedPoint& at = points_[point];
-    if (at.next == batch->index) return true;
-    const uint64_t index = batch->index;
-    at.parked.emplace(index, std::move(batch));
-    return false;
+    return lines_.enter_settle(settle, batch);
+  }
+  bool enter_emission(std::unique_ptr<Batch>& batch) {
+    const MutexLock lock(mutex_);
+    return lines_.enter_emission(batch);
   }
 
-  void leave(size_t point) {
+  void leave_settle(const Batch& batch, size_t settle) {
     const MutexLock lock(mutex_);
-    OrderedPoint& at = points_[point];
-    ++at.next;
-    if (const auto parked = at.parked.find(at.next); parked != at.parked.end()) {
-      ready_.emplace(parked->first, std::move(parked->second));
-      at.parked.erase(parked);
-      condition_.notify_one();
-    }
+    lines_.leave_settle(batch, settle, ready_);
+    offer_ready();
+  }
+  void leave_emission() {
+    const MutexLock lock(mutex_);
+    lines_.leave_emission(ready_);
+    offer_ready();
+    if (lines_.has_replaced()) retired_.notify_all();
+  }
+
+  // This worker has a batch to go on with; those that were parked are for others.
+  void offer_ready() WM_REQUIRES(mutex_) {
+    for (size_t i = 0; i < ready_.size(); ++i) condition_.notify_one();
   }
 
   void emit(Batch& batch) {
@@ -278,6 +310,7 @@ class Pipeline::Impl {
       if (mutant("half_settle_batch") && i >= count / 2) flight.changes.clear();
       totals_.count(flight.result.status());
       if (options_.dead_letters != nullptr) options_.dead_letters->note(flight);
+      versions_.note(*batch.run->line, flight);
       if (const Status status =
               ports_.emit(flight.sequence(), make_record(batch, i, state_, topics_, totals_));
           !status)
@@ -304,12 +337,12 @@ class Pipeline::Impl {
       const MutexLock lock(mutex_);
       if (std::exchange(stopping_, true)) return;
       condition_.notify_all();
+      retired_.notify_all();
     }
     if (ports_.failed) ports_.failed(error);
   }
 
   // Constant after construction.
-  Line& line_;
   StateStore& state_;
   const PipelineOptions options_;
   const PipelinePorts ports_;
@@ -317,15 +350,17 @@ class Pipeline::Impl {
   std::vector<std::thread> workers_;
 
   mutable Mutex mutex_;
-  Condition condition_;
+  Condition condition_;  // the workers'
+  Condition retired_;    // of whoever waits for a replaced line
   bool stopping_ WM_GUARDED_BY(mutex_) = false;
   bool readable_ WM_GUARDED_BY(mutex_) = true;
   bool reading_ WM_GUARDED_BY(mutex_) = false;
   uint64_t batches_read_ WM_GUARDED_BY(mutex_) = 0;
+  uint64_t next_sequence_ WM_GUARDED_BY(mutex_) = 0;  // the first one not read yet
   size_t window_documents_ WM_GUARDED_BY(mutex_) = 0;
   int64_t window_bytes_ WM_GUARDED_BY(mutex_) = 0;
-  std::map<uint64_t, std::unique_ptr<Batch>> ready_ WM_GUARDED_BY(mutex_);
-  std::vector<OrderedPoint> points_ WM_GUARDED_BY(mutex_);
+  ReadyBatches ready_ WM_GUARDED_BY(mutex_);
+  Lines lines_ WM_GUARDED_BY(mutex_);
   std::deque<Emitted> emitted_ WM_GUARDED_BY(mutex_);
   Counters counters_ WM_GUARDED_BY(mutex_);
   std::deque<Suspect> suspects_ WM_GUARDED_BY(mutex_);  // not read yet
@@ -334,29 +369,36 @@ class Pipeline::Impl {
   // Touched only inside the emission's ordered point.
   Totals totals_;
   Topics topics_;
+  StateVersions versions_;
 };
 
 std::vector<std::string> Pipeline::spaces(const Line& line) {
   std::vector<std::string> names = line.spaces();
-  for (const char* own : {Topics::kSpace, DeadLetters::kSpace, DeadLetters::kRecordsSpace})
+  for (const char* own :
+       {Topics::kSpace, StateVersions::kSpace, DeadLetters::kSpace, DeadLetters::kRecordsSpace})
     names.emplace_back(own);
   return names;
 }
 
-Result<std::unique_ptr<Pipeline>> Pipeline::make(Line& line, StateStore& state,
+Result<std::unique_ptr<Pipeline>> Pipeline::make(std::shared_ptr<Line> line, StateStore& state,
                                                  const PipelineOptions& options,
                                                  PipelinePorts ports) {
-  line.bind(state);
+  const auto refused = StateVersions::mismatches(*line, state);
+  if (!refused) return tl::unexpected(refused.error());
+  if (!refused->empty()) return fail(ErrorCode::Config, "{}", refused->front().message);
+  line->bind(state);
   auto topics = Topics::load(state, options.topics_max);
   if (!topics) return tl::unexpected(std::move(topics).error());
+  auto versions = StateVersions::load(state);
+  if (!versions) return tl::unexpected(std::move(versions).error());
   std::unique_ptr<StageMarker> marker;
   if (!options.marker_path.empty()) {
     auto opened = StageMarker::open(options.marker_path, options.threads);
     if (!opened) return tl::unexpected(std::move(opened).error());
     marker = std::move(*opened);
   }
-  auto impl = std::make_unique<Impl>(line, state, options, std::move(ports), std::move(*topics),
-                                     std::move(marker));
+  auto impl = std::make_unique<Impl>(std::move(line), state, options, std::move(ports),
+                                     std::move(*topics), std::move(*versions), std::move(marker));
   return std::unique_ptr<Pipeline>(new Pipeline(std::move(impl)));
 }
 
@@ -366,6 +408,14 @@ void Pipeline::start() { impl_->start(); }
 void Pipeline::wake() { impl_->wake(); }
 void Pipeline::release(uint64_t sequence) { impl_->release(sequence); }
 void Pipeline::stop() { impl_->stop(); }
+Result<uint64_t> Pipeline::replace(std::shared_ptr<Line> next) {
+  return impl_->replace(std::move(next));
+}
+std::shared_ptr<Line> Pipeline::take_replaced() { return impl_->take_replaced(); }
+Result<std::vector<StateVersions::Mismatch>> Pipeline::refusals(const Line& next) const {
+  return impl_->refusals(next);
+}
 Pipeline::Counters Pipeline::counters() const { return impl_->counters(); }
+std::vector<StageCounts> Pipeline::stages() const { return impl_->stages(); }
 
 }  // namespace wiremill

@@ -10,6 +10,11 @@
 //
 // The same records give the same results for any number of threads: process sees one document,
 // settle and emission see all in order, and nothing else has memory.
+//
+// The line can be replaced while documents are in it. What is read from then on goes through the new
+// line; at its first settle that waits until the old line's documents are behind their last one. So
+// every settle still sees all documents in order, and stages find by their names what was remembered
+// before.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +27,7 @@
 #include "daemon/log/log.hpp"
 #include "daemon/pipeline/dead_letters.hpp"
 #include "daemon/pipeline/line.hpp"
+#include "daemon/pipeline/state_versions.hpp"
 #include "daemon/pipeline/totals.hpp"
 #include "daemon/plugin/state_store.hpp"
 
@@ -59,9 +65,9 @@ class Pipeline {
   // Every key space that a pipeline with this line and with dead letters needs of the state store.
   static std::vector<std::string> spaces(const Line& line);
 
-  // `line`, `state` and the dead letters outlive it; the state's spaces are those of spaces(), or
-  // without dead letters line.spaces() and Topics::kSpace. Errors: Io (the state store, the marker).
-  static Result<std::unique_ptr<Pipeline>> make(Line& line, StateStore& state,
+  // `state`, which has those spaces, and the dead letters outlive it. Errors: Io (the state store, the
+  // marker), Config (a stage whose state has another version).
+  static Result<std::unique_ptr<Pipeline>> make(std::shared_ptr<Line> line, StateStore& state,
                                                 const PipelineOptions& options,
                                                 PipelinePorts ports);
   // Stops as stop() does.
@@ -71,6 +77,16 @@ class Pipeline {
   void start();
   // There may be more to read. Any thread.
   void wake();
+  // Sends what is read from now on through `next`, for which the state has the spaces, and answers the
+  // first sequence of it. Any thread but a worker. Errors: Busy (the line before this one is not taken
+  // yet), Config (refusals()), Unavailable (the pipeline has stopped), Io.
+  Result<uint64_t> replace(std::shared_ptr<Line> next);
+  // Waits until every document of the replaced line has its result, and answers that line for the
+  // caller to end: ending its processes takes time. Null where the pipeline stops before that; the
+  // line then ends with it. Any thread but a worker; once after each replace().
+  std::shared_ptr<Line> take_replaced();
+  // Why `next` must not replace the line: by stage. Any thread. Errors: Io.
+  Result<std::vector<StateVersions::Mismatch>> refusals(const Line& next) const;
   // Results up to `sequence` are durable and their state is committed: their place in the window is
   // free. Any thread.
   void release(uint64_t sequence);
@@ -89,6 +105,10 @@ class Pipeline {
     uint64_t suspects = 0;  // documents that are still to run alone because a stage died in them
   };
   Counters counters() const;
+
+  // What the stages of the line count, since the start, with that of stages of the same names in lines
+  // before. Any thread.
+  std::vector<StageCounts> stages() const;
 
  private:
   class Impl;

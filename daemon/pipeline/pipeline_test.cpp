@@ -128,7 +128,7 @@ TEST(Pipeline, AConditionSeesWhatEarlierStagesMadeOfTheDocument) {
   ASSERT_NE(line, nullptr);
   const auto records = run(*line, {{"x", "plain"}, {"y", "plain"}, {"x", "skip"}});
   const auto spaces = [&](size_t i) { return records[i].spaces_size(); };
-  EXPECT_EQ(spaces(0), 3) << "first, second, topics";
+  EXPECT_EQ(spaces(0), 4) << "first, second, stages, topics";
   EXPECT_EQ(spaces(1), 2);
   EXPECT_EQ(spaces(2), 2);
 }
@@ -264,7 +264,7 @@ TEST(Pipeline, CountsWhatIsInTheLine) {
   PipelineOptions options;
   options.threads = 4;
   options.totals = {4, 3, 2};
-  pipeline = std::move(Pipeline::make(*line, **state, options, ports).value());
+  pipeline = std::move(Pipeline::make(borrowed(*line), **state, options, ports).value());
   pipeline->start();
   std::unique_lock lock(mutex);
   done.wait(lock, [&] { return emitted == 500; });
@@ -404,7 +404,7 @@ TEST(Pipeline, ReadsNoMoreThanTheWindowHolds) {
       emitted_one.notify_one();
       return {};
     };
-    auto pipeline = std::move(Pipeline::make(*line, **state, options, ports).value());
+    auto pipeline = std::move(Pipeline::make(borrowed(*line), **state, options, ports).value());
     pipeline->start();
     while (released < kDocuments) {
       std::unique_lock lock(mutex);
@@ -458,7 +458,7 @@ TEST(Pipeline, StopsWhenAResultCannotBeKept) {
     message = error.message;
     failed.notify_one();
   };
-  auto pipeline = Pipeline::make(*line, **state, {}, ports);
+  auto pipeline = Pipeline::make(borrowed(*line), **state, {}, ports);
   ASSERT_TRUE(pipeline.has_value());
   (*pipeline)->start();
   std::unique_lock lock(mutex);

@@ -40,6 +40,9 @@ inline std::unique_ptr<Line> build(const std::vector<StageConfig>& stages) {
   return std::move(*line);
 }
 
+// For a pipeline that a line outlives.
+inline std::shared_ptr<Line> borrowed(Line& line) { return {std::shared_ptr<Line>(), &line}; }
+
 inline std::vector<std::string> spaces_of(const Line& line) { return Pipeline::spaces(line); }
 
 // Takes the documents through the line and answers their records in the order of emission.
@@ -79,7 +82,7 @@ inline std::vector<v1::ResultRecord> run(Line& line, StateStore& state,
     emitted.notify_one();
     return {};
   };
-  auto made = Pipeline::make(line, state, options, ports);
+  auto made = Pipeline::make(borrowed(line), state, options, ports);
   if (!made) {
     ADD_FAILURE() << made.error().message;
     return records;

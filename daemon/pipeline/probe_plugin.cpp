@@ -1,5 +1,6 @@
 // A stage for tests: does what the document's body asks for, and counts documents per source in its
-// state. Loaded by pipeline_test and by the end-to-end tests.
+// state. Loaded by pipeline_test and by the end-to-end tests. STATE_VERSION: of a newer
+// build of it; FATAL: one that dies of every document.
 
 #include <wiremill/stage.hpp>
 
@@ -18,6 +19,10 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#ifndef STATE_VERSION
+#define STATE_VERSION 1
+#endif
 
 namespace {
 
@@ -75,7 +80,8 @@ struct Probe {
                                                 .summary = "Does what the body asks for.",
                                                 .required = {"text"},
                                                 .provided = {"byline", "extensions.test.probe"},
-                                                .options = kOptions};
+                                                .options = kOptions,
+                                                .state_version = STATE_VERSION};
 
   Probe(const wiremill::Host& stage_host, const wiremill::Options& options) : host(stage_host) {
     if (!options.text("refuse").empty()) throw std::invalid_argument(options.text("refuse"));
@@ -83,6 +89,9 @@ struct Probe {
 
   wiremill::Verdict process(const wiremill::Document& document, wiremill::Output& output) const {
     const std::string_view body = document.body();
+#ifdef FATAL
+    std::abort();
+#endif
     output.byline("half an annotation");
     if (body.starts_with("die") || body == "reach out") die(body);
     if (body.starts_with("slow")) usleep(200'000);

@@ -13,6 +13,12 @@ class MemoryBackend : public StateBackend {
 
   uint64_t recovered_up_to() const override { return 0; }
 
+  Status add_space(const std::string&) override {
+    const MutexLock lock(mutex_);
+    spaces_.emplace_back();
+    return {};
+  }
+
   Status get_many(size_t space, std::span<const std::string_view> keys,
                   std::span<const size_t> positions,
                   std::vector<std::optional<std::string>>& values) const override {

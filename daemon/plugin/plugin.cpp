@@ -1,8 +1,15 @@
 #include "daemon/plugin/plugin.hpp"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "daemon/plugin/plugin_note.hpp"
@@ -14,6 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kLogLineBytesMax = 4096;
 constexpr size_t kCountersMax = 64;
+constexpr size_t kCopiesMax = 500;  // each holds memory and a descriptor as long as the process lives
 
 std::string_view as_string_view(wm_view view) {
   return view.size == 0 ? std::string_view{} : std::string_view{view.data, view.size};
@@ -72,16 +80,104 @@ std::vector<std::string> plugin_directories(const std::string& configured) {
   return directories;
 }
 
+namespace {
+
+// Which file it is: a replaced one differs.
+struct FileIdentity {
+  dev_t device;
+  ino_t inode;
+  off_t size;
+  int64_t modified_s, modified_ns;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+
+Result<FileIdentity> identity_of(const std::string& path) {
+  struct stat file {};
+  if (stat(path.c_str(), &file) != 0) return fail_errno(errno, "look at", path);
+  return FileIdentity{file.st_dev, file.st_ino, file.st_size, file.st_mtim.tv_sec,
+                      file.st_mtim.tv_nsec};
+}
+
+// A file in memory with the bytes of `path`; the descriptor is never closed.
+Result<std::string> private_copy(const std::string& path) {
+  const int from = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (from < 0) return fail_errno(errno, "open", path);
+  const int copy = memfd_create(fs::path(path).filename().c_str(), MFD_CLOEXEC);
+  ssize_t moved = copy < 0 ? -1 : 1;
+  while (moved > 0) moved = sendfile(copy, from, nullptr, 1 << 30);
+  const int error = errno;
+  close(from);
+  if (moved == 0) return "/proc/self/fd/" + std::to_string(copy);
+  if (copy >= 0) close(copy);
+  return fail_errno(error, "copy", path);
+}
+
+// The plugins that this process has loaded. The dynamic linker knows a library by its path, and what
+// is mapped is never unmapped: it would answer the old code for a file that was replaced. So a changed
+// file is loaded from a private copy.
+class Registry {
+ public:
+  // A plugin that was loaded from this very file, or null.
+  std::shared_ptr<const Plugin> find(const std::string& path, const FileIdentity& identity) {
+    const MutexLock lock(mutex_);
+    for (const Loaded& loaded : paths_[path])
+      if (loaded.identity == identity) return loaded.plugin;
+    return nullptr;
+  }
+
+  // What to give dlopen for `path`. Errors: Io, Config (too many copies).
+  Result<std::string> file_to_load(const std::string& path) {
+    const MutexLock lock(mutex_);
+    if (known_.insert(path).second) return path;
+    if (copies_ == kCopiesMax)
+      return fail(ErrorCode::Config,
+                  "{}: {} replaced plugins are loaded already, and none is ever unloaded: start the "
+                  "daemon again, or give the stage isolation: process",
+                  path, kCopiesMax);
+    ++copies_;
+    return private_copy(path);
+  }
+
+  void add(const std::string& path, const FileIdentity& identity,
+           std::shared_ptr<const Plugin> plugin) {
+    const MutexLock lock(mutex_);
+    paths_[path].push_back({identity, std::move(plugin)});
+  }
+
+ private:
+  struct Loaded {
+    FileIdentity identity;
+    std::shared_ptr<const Plugin> plugin;
+  };
+
+  Mutex mutex_;
+  std::map<std::string, std::vector<Loaded>> paths_ WM_GUARDED_BY(mutex_);
+  std::set<std::string> known_ WM_GUARDED_BY(mutex_);  // to the dynamic linker
+  size_t copies_ WM_GUARDED_BY(mutex_) = 0;
+};
+
+Registry& registry() {
+  static auto* const all = new Registry;  // stages may outlive every static object
+  return *all;
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Plugin>> Plugin::load(const std::string& name_or_path,
                                                    const std::vector<std::string>& directories) {
   auto path = find_plugin(name_or_path, directories);
   if (!path) return tl::unexpected(std::move(path).error());
+  const auto identity = identity_of(*path);
+  if (!identity) return tl::unexpected(identity.error());
+  if (auto loaded = registry().find(*path, *identity)) return loaded;
   const auto note = read_plugin_note(*path);
   if (!note) return tl::unexpected(note.error());
   if (note->abi_major != WM_ABI_MAJOR)
     return fail(ErrorCode::Config, "{}: built for ABI {}.{}, this host speaks {}.{}", *path,
                 note->abi_major, note->abi_minor, WM_ABI_MAJOR, WM_ABI_MINOR);
-  void* library = dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL);
+  const auto file = registry().file_to_load(*path);
+  if (!file) return tl::unexpected(file.error());
+  void* library = dlopen(file->c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return fail(ErrorCode::Config, "cannot load plugin: {}", dlerror());
   const auto* entry = static_cast<const wm_entry*>(dlsym(library, WM_SYMBOL));
   if (entry == nullptr)
@@ -93,6 +189,7 @@ Result<std::shared_ptr<const Plugin>> Plugin::load(const std::string& name_or_pa
   std::shared_ptr<Plugin> plugin(new Plugin);
   plugin->path_ = *path;
   plugin->descriptor_ = entry->descriptor;
+  registry().add(*path, *identity, plugin);
   return plugin;
 }
 

@@ -1,7 +1,7 @@
 // A loaded plugin and the stages made from it. The pipeline calls stages; nothing else does.
 //
-// A Plugin is loaded once and never unloaded: code that has run in this process may have left
-// threads and handlers behind, so a plugin is replaced by another process, not by dlclose.
+// A Plugin is loaded once and never unloaded: code that has run in this process may have left threads
+// and handlers behind. A file that was replaced is a Plugin of its own beside the one before.
 #pragma once
 
 #include <wiremill/plugin.h>
@@ -24,8 +24,10 @@ class Plugin {
  public:
   // `name_or_path`: with a slash it is a file, else NAME.so is looked for in `directories` in
   // order. The file's note (plugin_note.hpp) is checked before the file is mapped; magic, ABI and
-  // descriptor, also against the note, before `init` runs. [main thread]
-  // Errors: Config, naming the file and what is wrong with it.
+  // descriptor, also against the note, before `init` runs. A file that is loaded already and has not
+  // changed (device, inode, size, time) answers the same Plugin; replace a file by renaming another
+  // over it, never by writing into it. One thread at a time.
+  // Errors: Config, naming the file and what is wrong with it; Io.
   static Result<std::shared_ptr<const Plugin>> load(const std::string& name_or_path,
                                                     const std::vector<std::string>& directories);
 

@@ -154,6 +154,36 @@ TEST_F(PluginNoteTest, SizesThatCannotBeAreRefused) {
             "its note has 8 bytes, at least 164 expected");
 }
 
+TEST(PluginFile, AReplacedFileIsAPluginOfItsOwn) {
+  const fs::path directory = fs::path(testing::TempDir()) / "replaced_plugin";
+  fs::remove_all(directory);
+  fs::create_directories(directory);
+  const fs::path path = directory / "some.so";
+  // As `install` does it.
+  const auto replace = [&] {
+    fs::copy_file(file_of("sound"), directory / "new");
+    fs::rename(directory / "new", path);
+  };
+  const auto loaded = [&](const std::string& name) {
+    auto plugin = Plugin::load(name, {directory});
+    EXPECT_TRUE(plugin.has_value()) << plugin.error().message;
+    return *plugin;
+  };
+  replace();
+  const auto first = loaded(path);
+  EXPECT_EQ(loaded(path), first);
+  EXPECT_EQ(loaded("some"), first) << "found by its name";
+  replace();
+  const auto second = loaded(path);
+  EXPECT_NE(second, first);
+  EXPECT_NE(&second->descriptor(), &first->descriptor()) << "its own code";
+  EXPECT_EQ(second->path(), path) << "models lie beside it";
+  EXPECT_EQ(loaded("some"), second);
+  EXPECT_STREQ(first->descriptor().id, second->descriptor().id);
+  fs::remove(path);
+  EXPECT_FALSE(Plugin::load(path, {}));
+}
+
 TEST_F(PluginNoteTest, AnIdThatCannotBeShownIsRefused) {
   const std::string unreadable = "its note has no readable id and version";
   EXPECT_EQ(said(with(note_ + offsetof(wm_note, id), '\0')), unreadable);

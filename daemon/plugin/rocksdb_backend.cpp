@@ -16,6 +16,7 @@
 #include <cstdio>
 
 #include "daemon/base/logging.hpp"
+#include "daemon/base/thread.hpp"
 #include "daemon/plugin/state_backend.hpp"
 
 namespace wiremill {
@@ -102,14 +103,16 @@ rocksdb::ColumnFamilyOptions space_options(const std::shared_ptr<rocksdb::Cache>
 
 class RocksdbBackend : public StateBackend {
  public:
+  explicit RocksdbBackend(const StateStoreOptions& wanted) : wanted_(wanted) {}
   ~RocksdbBackend() override {
-    for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
+    if (db_ == nullptr) return;
+    for (rocksdb::ColumnFamilyHandle* handle : handles()) db_->DestroyColumnFamilyHandle(handle);
   }
 
   static Result<std::unique_ptr<StateBackend>> open(const std::string& directory,
                                                     const std::vector<std::string>& spaces,
                                                     const StateStoreOptions& wanted) {
-    const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+    auto backend = std::make_unique<RocksdbBackend>(wanted);
     const rocksdb::DBOptions options = database_options(wanted);
 
     // A store opens only with all its column families; those that nobody asked for are kept.
@@ -124,11 +127,11 @@ class RocksdbBackend : public StateBackend {
       if (std::ranges::find(names, name) == names.end()) names.push_back(name);
 
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
-    for (const std::string& name : names) families.emplace_back(name, space_options(cache, wanted));
-    auto backend = std::unique_ptr<RocksdbBackend>(new RocksdbBackend());
+    for (const std::string& name : names)
+      families.emplace_back(name, space_options(backend->cache_, wanted));
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
-    const rocksdb::Status opened =
-        rocksdb::DB::Open(options, directory, families, &backend->handles_, &db);
+    const rocksdb::Status opened = rocksdb::DB::Open(options, directory, families, &handles, &db);
     if (!opened.ok()) {
       const std::string message = opened.ToString();
       const bool locked = message.find("While lock file") != message.npos ||
@@ -138,8 +141,29 @@ class RocksdbBackend : public StateBackend {
       return failed("state store " + directory, opened);
     }
     backend->db_.reset(db);
+    backend->keep(handles, spaces.size());
     WM_TRY(backend->read_sequence());
     return backend;
+  }
+
+  Status add_space(const std::string& name) override {
+    {
+      const MutexLock lock(mutex_);
+      const auto kept =
+          std::ranges::find(others_, kSpacePrefix + name, &rocksdb::ColumnFamilyHandle::GetName);
+      if (kept != others_.end()) {
+        spaces_.push_back(*kept);
+        others_.erase(kept);
+        return {};
+      }
+    }
+    rocksdb::ColumnFamilyHandle* made = nullptr;
+    const rocksdb::Status status =
+        db_->CreateColumnFamily(space_options(cache_, wanted_), kSpacePrefix + name, &made);
+    if (!status.ok()) return failed("make space " + name, status);
+    const MutexLock lock(mutex_);
+    spaces_.push_back(made);
+    return {};
   }
 
   uint64_t recovered_up_to() const override { return recovered_; }
@@ -188,7 +212,8 @@ class RocksdbBackend : public StateBackend {
     }
     rocksdb::WriteOptions options;
     options.disableWAL = true;
-    rocksdb::Status status = batch.Put(handles_[0], kSequenceKey, std::to_string(sequence));
+    rocksdb::Status status =
+        batch.Put(db_->DefaultColumnFamily(), kSequenceKey, std::to_string(sequence));
     if (status.ok()) status = db_->Write(options, &batch);
     return outcome("write state", status);
   }
@@ -197,7 +222,7 @@ class RocksdbBackend : public StateBackend {
     WM_TRY(resume());
     // The first flush after Resume() may answer OK and leave its memtables where they are (7.8).
     for (int tries = 0; tries < kFlushTries; ++tries) {
-      WM_TRY(outcome("flush state", db_->Flush(rocksdb::FlushOptions(), handles_)));
+      WM_TRY(outcome("flush state", db_->Flush(rocksdb::FlushOptions(), handles())));
       uint64_t left = 0;
       db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &left);
       if (left == 0) return {};
@@ -212,7 +237,27 @@ class RocksdbBackend : public StateBackend {
   }
 
  private:
-  rocksdb::ColumnFamilyHandle* family(size_t space) const { return handles_[space + 1]; }
+  // What open() answered: default, the spaces named, then the others.
+  void keep(const std::vector<rocksdb::ColumnFamilyHandle*>& opened, size_t spaces) {
+    const MutexLock lock(mutex_);
+    const auto others = opened.begin() + 1 + static_cast<ptrdiff_t>(spaces);
+    default_ = opened.front();
+    spaces_.assign(opened.begin() + 1, others);
+    others_.assign(others, opened.end());
+  }
+
+  rocksdb::ColumnFamilyHandle* family(size_t space) const {
+    const MutexLock lock(mutex_);
+    return spaces_[space];
+  }
+
+  std::vector<rocksdb::ColumnFamilyHandle*> handles() const {
+    const MutexLock lock(mutex_);
+    std::vector<rocksdb::ColumnFamilyHandle*> all = {default_};
+    all.insert(all.end(), spaces_.begin(), spaces_.end());
+    all.insert(all.end(), others_.begin(), others_.end());
+    return all;
+  }
 
   Status outcome(std::string_view did, const rocksdb::Status& status) {
     stalled_ = status.IsNoSpace();
@@ -228,8 +273,7 @@ class RocksdbBackend : public StateBackend {
 
   Status read_sequence() {
     std::string digits;
-    const rocksdb::Status status =
-        db_->Get(rocksdb::ReadOptions(), handles_[0], kSequenceKey, &digits);
+    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), kSequenceKey, &digits);
     if (status.IsNotFound()) return {};
     if (!status.ok()) return failed("read state", status);
     const char* end = digits.data() + digits.size();
@@ -240,11 +284,17 @@ class RocksdbBackend : public StateBackend {
   }
 
   // Constant after open().
+  const StateStoreOptions wanted_;
+  const std::shared_ptr<rocksdb::Cache> cache_ = rocksdb::NewLRUCache(kBlockCacheBytes);
   std::unique_ptr<rocksdb::DB> db_;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // default, the spaces, then the others
+  rocksdb::ColumnFamilyHandle* default_ = nullptr;
   uint64_t recovered_ = 0;
 
   bool stalled_ = false;  // the committing thread's
+
+  mutable Mutex mutex_;
+  std::vector<rocksdb::ColumnFamilyHandle*> spaces_ WM_GUARDED_BY(mutex_);
+  std::vector<rocksdb::ColumnFamilyHandle*> others_ WM_GUARDED_BY(mutex_);  // nobody asked for them
 };
 
 }  // namespace

@@ -30,6 +30,8 @@ class StateBackend {
 
   // Up to which sequence the store was complete when it was opened.
   virtual uint64_t recovered_up_to() const = 0;
+  // The space after those that there are, new or kept from before. Any thread, one at a time.
+  virtual Status add_space(const std::string& name) = 0;
   // Sets values[positions[i]] to the value of keys[positions[i]].
   virtual Status get_many(size_t space, std::span<const std::string_view> keys,
                           std::span<const size_t> positions,

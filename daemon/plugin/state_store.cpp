@@ -23,6 +23,8 @@
 namespace wiremill {
 namespace {
 
+constexpr size_t kSpacesMax = 1024;
+
 // The smallest string above all that begin with `prefix`; empty where there is none.
 std::string end_of_prefix(std::string_view prefix) {
   std::string end(prefix);
@@ -136,13 +138,48 @@ class Overlay {
 
 class StateStore::Impl {
  public:
-  Impl(std::vector<std::string> names, const StateStoreOptions& options,
+  Impl(const std::vector<std::string>& names, const StateStoreOptions& options,
        std::unique_ptr<StateBackend> backend)
-      : names_(std::move(names)),
-        options_(options),
-        backend_(std::move(backend)),
-        overlays_(names_.size()),
-        committed_(backend_->recovered_up_to()) {}
+      : options_(options), backend_(std::move(backend)), committed_(backend_->recovered_up_to()) {
+    const MutexLock lock(mutex_);
+    for (const std::string& name : names) spaces_.emplace_back(name);
+  }
+
+  struct Space {
+    explicit Space(std::string its_name) : name(std::move(its_name)) {}
+    const std::string name;
+    Overlay overlay;
+  };
+
+  Result<size_t> add_space(const std::string& name) {
+    const MutexLock one_at_a_time(adding_);
+    if (const auto known = find_space(name)) return *known;
+    if (count() >= kSpacesMax)
+      return fail(ErrorCode::TooLarge, "the state store has {} spaces already", kSpacesMax);
+    WM_TRY(backend_->add_space(name));
+    const MutexLock lock(mutex_);
+    spaces_.emplace_back(name);
+    return spaces_.size() - 1;
+  }
+
+  std::optional<size_t> find_space(std::string_view name) const {
+    const MutexLock lock(mutex_);
+    const auto found = std::ranges::find(spaces_, name, &Space::name);
+    if (found == spaces_.end()) return std::nullopt;
+    return static_cast<size_t>(found - spaces_.begin());
+  }
+
+  Space& space(size_t index) const {
+    const MutexLock lock(mutex_);
+    return spaces_.at(index);
+  }
+
+  Overlay& overlay(size_t index) const { return space(index).overlay; }
+
+  size_t count() const {
+    const MutexLock lock(mutex_);
+    return spaces_.size();
+  }
 
   Status apply(std::span<const StateChangeToApply> changes, uint64_t sequence) {
     WM_TRY(backend_->apply(changes, sequence));
@@ -166,16 +203,21 @@ class StateStore::Impl {
     return backend_->memory_bytes() > options_.memtables_bytes_max ? checkpoint() : Status();
   }
 
-  // Constant after construction; the overlays and the backend look after themselves.
-  const std::vector<std::string> names_;
+  // Constant after construction; the backend looks after itself.
   const StateStoreOptions options_;
   const std::unique_ptr<StateBackend> backend_;
-  std::vector<Overlay> overlays_;
 
   // Written by the committing thread alone.
   std::atomic<uint64_t> committed_;
   bool flushed_ = true;  // committed_ and all before it are on disk
   uint64_t unflushed_bytes_ = 0;
+
+ private:
+  Mutex adding_;  // so that nobody who reads waits for the disk
+
+  mutable Mutex mutex_;
+  // It only grows, so a space stays where it is; overlays look after themselves.
+  mutable std::deque<Space> spaces_ WM_GUARDED_BY(mutex_);
 };
 
 Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& directory,
@@ -198,6 +240,8 @@ StateStore::~StateStore() = default;
 
 uint64_t StateStore::recovered_up_to() const { return impl_->backend_->recovered_up_to(); }
 
+Result<size_t> StateStore::add_space(const std::string& name) { return impl_->add_space(name); }
+
 size_t StateStore::space(std::string_view name) const {
   const auto space = find_space(name);
   WM_INVARIANT(space.has_value());
@@ -205,17 +249,15 @@ size_t StateStore::space(std::string_view name) const {
 }
 
 std::optional<size_t> StateStore::find_space(std::string_view name) const {
-  const auto found = std::ranges::find(impl_->names_, name);
-  if (found == impl_->names_.end()) return std::nullopt;
-  return static_cast<size_t>(found - impl_->names_.begin());
+  return impl_->find_space(name);
 }
 
-const std::string& StateStore::space_name(size_t space) const { return impl_->names_.at(space); }
+std::string StateStore::space_name(size_t space) const { return impl_->space(space).name; }
 
 Status StateStore::get_many(size_t space, std::span<const std::string_view> keys,
                             std::vector<std::optional<std::string>>& values) const {
   values.resize(keys.size());
-  const std::vector<size_t> missing = impl_->overlays_[space].get_many(keys, values);
+  const std::vector<size_t> missing = impl_->overlay(space).get_many(keys, values);
   if (missing.empty()) return {};
   return impl_->backend_->get_many(space, keys, missing, values);
 }
@@ -226,7 +268,7 @@ Status StateStore::scan(
   const std::string_view begin = std::max(prefix, from);
   const std::string end = end_of_prefix(prefix);
   if (!end.empty() && begin >= end) return {};
-  const Overlay::Entries changed = impl_->overlays_[space].range(begin, end);
+  const Overlay::Entries changed = impl_->overlay(space).range(begin, end);
   auto next = changed.begin();
   bool more = true;
   const auto visit_changed = [&] {
@@ -249,23 +291,24 @@ Status StateStore::scan(
 
 void StateStore::write(size_t space, std::string_view key, std::optional<std::string_view> value,
                        uint64_t sequence) {
-  impl_->overlays_[space].write(key, value, sequence);
+  impl_->overlay(space).write(key, value, sequence);
 }
 
 void StateStore::drop_above(size_t space, uint64_t sequence) {
-  impl_->overlays_[space].drop_above(sequence);
+  impl_->overlay(space).drop_above(sequence);
 }
 
 Status StateStore::commit(uint64_t sequence) {
   std::vector<StateChangeToApply> changes;
   std::vector<uint64_t> ends;
-  for (size_t space = 0; space < impl_->overlays_.size(); ++space)
-    ends.push_back(impl_->overlays_[space].gather(sequence, space, changes));
+  // One that is added meanwhile has no change up to `sequence`.
+  const size_t spaces = impl_->count();
+  for (size_t space = 0; space < spaces; ++space)
+    ends.push_back(impl_->overlay(space).gather(sequence, space, changes));
   if (changes.empty() && sequence <= impl_->committed_) return {};
   sequence = std::max(sequence, impl_->committed_.load());
   WM_TRY(impl_->apply(changes, sequence));
-  for (size_t space = 0; space < impl_->overlays_.size(); ++space)
-    impl_->overlays_[space].remove_below(ends[space]);
+  for (size_t space = 0; space < spaces; ++space) impl_->overlay(space).remove_below(ends[space]);
   return impl_->checkpoint_if_full();
 }
 
@@ -303,7 +346,8 @@ Status StateStore::amend(std::vector<Change> changes) {
 
 size_t StateStore::overlay_entries() const {
   size_t entries = 0;
-  for (const Overlay& overlay : impl_->overlays_) entries += overlay.size();
+  const size_t spaces = impl_->count();
+  for (size_t space = 0; space < spaces; ++space) entries += impl_->overlay(space).size();
   return entries;
 }
 

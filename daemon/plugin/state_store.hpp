@@ -14,8 +14,8 @@
 // the state at exactly recovered_up_to(), in all spaces together. Memory: memtables to 128 MiB,
 // block cache 64 MiB, and the overlay, which the caller bounds by committing.
 //
-// Threads: get, scan, write and drop_above on any thread, with one writer per space at a time (the
-// ordered point); all from commit to amend, but for committed(), on one thread.
+// Threads: get, scan, write, drop_above and add_space on any thread, with one writer per space at a
+// time (the ordered point); all from commit to amend, but for committed(), on one thread.
 #pragma once
 
 #include <cstdint>
@@ -57,10 +57,14 @@ class StateStore {
   // log recorded above it by replay() before anything else.
   uint64_t recovered_up_to() const;
 
-  // The index of a space named to open(), which is its place in that list.
+  // Opens or makes one more space and answers its index; of a space that is open already only that.
+  // Any thread, while all else goes on. Errors: Io, NoSpace, TooLarge (1024 spaces).
+  Result<size_t> add_space(const std::string& name);
+
+  // The index of an open space: its place in the list given to open(), or what add_space answered.
   size_t space(std::string_view name) const;
-  std::optional<size_t> find_space(std::string_view name) const;  // nullopt: not named to open()
-  const std::string& space_name(size_t space) const;
+  std::optional<size_t> find_space(std::string_view name) const;  // nullopt: it is not open
+  std::string space_name(size_t space) const;
 
   // `values[i]` is nullopt where the key is absent. Sees the overlay.
   Status get_many(size_t space, std::span<const std::string_view> keys,

@@ -305,6 +305,44 @@ TEST_P(StateStoreTest, ReadersNeverMissAKeyThatIsBeingCommitted) {
   EXPECT_EQ(scan(*store, 1).size(), 1U);
 }
 
+TEST_P(StateStoreTest, ASpaceIsAddedWhileOthersAreReadAndCommitted) {
+  const auto store = open_store(directory_, {"a"});
+  constexpr uint64_t kSequences = 2000;
+  std::atomic<uint64_t> written = 0;
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (uint64_t sequence = 1; sequence <= kSequences; ++sequence) {
+      store->write(0, "counter", std::to_string(sequence), sequence);
+      written = sequence;
+    }
+  });
+  std::thread committer([&] {
+    while (!done) {
+      EXPECT_TRUE(store->commit(written));
+      EXPECT_TRUE(store->checkpoint());
+    }
+  });
+  std::thread reader([&] {
+    for (uint64_t counter = 0; counter < kSequences;)
+      counter = std::stoull(get(*store, 0, "counter").value_or("0"));
+  });
+  for (size_t i = 1; i <= 20; ++i) {
+    const std::string name = "added " + std::to_string(i);
+    EXPECT_EQ(store->find_space(name), std::nullopt);
+    EXPECT_EQ(store->add_space(name).value(), i);
+    EXPECT_EQ(store->add_space(name).value(), i) << "once";
+    EXPECT_EQ(store->space_name(i), name);
+    store->write(i, "k", name, kSequences + 1);
+    EXPECT_EQ(get(*store, i, "k"), name);
+  }
+  for (std::thread* thread : {&writer, &reader}) thread->join();
+  done = true;
+  committer.join();
+  ASSERT_TRUE(store->commit(kSequences + 1));
+  EXPECT_EQ(get(*store, 7, "k"), "added 7");
+  EXPECT_EQ(scan(*store, 20).size(), 1U);
+}
+
 INSTANTIATE_TEST_SUITE_P(Backends, StateStoreTest, testing::Bool(),
                          [](const auto& kind) { return kind.param ? "RocksDB" : "Memory"; });
 
@@ -325,6 +363,20 @@ TEST(StateStoreOnDisk, KeepsSpacesThatAreNotAskedFor) {
   }
   const auto store = open_store(directory, {"a", "b", "c"});
   EXPECT_EQ(get(*store, 0, "k"), "in a");
+}
+
+TEST(StateStoreOnDisk, AnAddedSpaceIsTheOneFromBefore) {
+  const std::string directory = fresh_directory();
+  {
+    const auto store = open_store(directory, {"a"});
+    const size_t added = store->add_space("b").value();
+    store->write(added, "k", "in b", 1);
+    ASSERT_TRUE(store->commit(1));
+    ASSERT_TRUE(store->checkpoint());
+  }
+  const auto store = open_store(directory, {"c"});
+  EXPECT_EQ(get(*store, store->add_space("b").value(), "k"), "in b");
+  EXPECT_EQ(get(*store, store->add_space("a").value(), "k"), std::nullopt);
 }
 
 TEST(StateStoreOnDisk, ASpaceMayHaveAnyName) {

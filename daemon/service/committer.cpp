@@ -142,22 +142,21 @@ void Committer::answer(const std::vector<Task*>& tasks) {
 
 namespace {
 
-// A place in ResultRecord.spaces to a space of the store; nullopt where no stage of this name is
-// left.
-using Spaces = std::vector<std::optional<size_t>>;
-
-Status gather(v1::ResultRecord& record, uint64_t sequence, const StateStore& state,
+// A stage that is no longer in the line keeps its state up to date: it may come back.
+Status gather(v1::ResultRecord& record, uint64_t sequence, StateStore& state,
               std::vector<StateStore::Change>& changes) {
-  Spaces spaces;
-  for (const std::string& name : record.spaces()) spaces.push_back(state.find_space(name));
+  std::vector<size_t> spaces;  // of the store, in the order of record.spaces
+  for (const std::string& name : record.spaces()) {
+    const auto space = state.add_space(name);
+    if (!space) return tl::unexpected(space.error());
+    spaces.push_back(*space);
+  }
   for (v1::StateChange& change : *record.mutable_changes()) {
     if (change.space() >= spaces.size())
       return fail(ErrorCode::Damaged, "result {}: a state change of an unknown space", sequence);
-    const auto space = spaces[change.space()];
-    if (!space) continue;
     std::optional<std::string> value;
     if (change.has_value()) value = std::move(*change.mutable_value());
-    changes.push_back({*space, std::move(*change.mutable_key()), std::move(value)});
+    changes.push_back({spaces[change.space()], std::move(*change.mutable_key()), std::move(value)});
   }
   return {};
 }

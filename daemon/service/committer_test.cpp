@@ -250,6 +250,16 @@ TEST_F(Recovery, AppliesWhatTheLogRecordedAboveTheCheckpoint) {
   EXPECT_EQ((*open())->recovered_up_to(), 750U) << "it was written to disk at once";
 }
 
+// Its stage may come back: whatever was recorded above the checkpoint counts for it, too.
+TEST_F(Recovery, AStageThatIsGoneKeepsItsState) {
+  append(20);
+  ASSERT_TRUE(open());
+  const auto state = std::move(
+      open_state(directory_ / "state", {"stage/gone", "stage/memory", "topics"}, *results_)
+          .value());
+  EXPECT_EQ(get(*state, 0, "k"), "of a stage that is gone");
+}
+
 TEST_F(Recovery, AStoreAheadOfTheLogIsRefused) {
   append(20);
   ASSERT_TRUE(open());

@@ -83,9 +83,11 @@ class Failure {
 
 class Daemon::Impl {
  public:
-  Impl(const Config& config, std::string state_dir, StateFolder folder, std::unique_ptr<Line> line)
+  Impl(const Config& config, std::string state_dir, ConfigLoader load_again, StateFolder folder,
+       std::unique_ptr<Line> line)
       : config_(config),
         state_dir_(std::move(state_dir)),
+        load_again_(std::move(load_again)),
         folder_(std::move(folder)),
         line_(std::move(line)) {}
   ~Impl() { close_admin(); }
@@ -118,16 +120,17 @@ class Daemon::Impl {
   void serve() {
     pipeline_->start();
     loop_->start();
+    open_reload();
     folder_.keep();
     phase_ = Phase::Serving;
     if (api_)
-      api_->serve({*line_, *intake_log_, *results_, *state_, *dead_letters_, *pipeline_, *intake_,
-                   *feed_,
-                   [this](const std::vector<uint64_t>& sequences) { return discard(sequences); }});
+      api_->serve({*intake_log_, *results_, *state_, *dead_letters_, *pipeline_, *intake_, *feed_,
+                   [this](const std::vector<uint64_t>& sequences) { return discard(sequences); },
+                   [this](Reload::Told told) { reload(std::move(told)); }});
     log_info("serving: intake {}, feed {}, replay {}{}{}; {} stages; next sequence {}",
              intake_->endpoint(), feed_->endpoint(), feed_->replay_endpoint(),
              config_.firehose.endpoint.empty() ? "" : ", firehose ", intake_->firehose_endpoint(),
-             line_->stages().size(), intake_log_->next());
+             pipeline_->stages().size(), intake_log_->next());
     supervisor_.ready("serving");
   }
 
@@ -201,7 +204,7 @@ class Daemon::Impl {
     PipelineOptions options = pipeline_options(config_, state_dir_);
     options.dead_letters = dead_letters_.get();
     WM_TRY(take(read_totals(*results_), options.totals));
-    WM_TRY(take(Pipeline::make(*line_, *state_, options, std::move(ports)), pipeline_));
+    WM_TRY(take(Pipeline::make(std::move(line_), *state_, options, std::move(ports)), pipeline_));
     HousekeeperPorts housekeeping;
     housekeeping.hold = [this](std::string why) { intake_->hold(std::move(why)); };
     housekeeping.checkpointed = [this] { return committer_->checkpointed(); };
@@ -235,9 +238,35 @@ class Daemon::Impl {
     return discarded;
   }
 
+  void open_reload() {
+    const auto on_main = [this](auto say) {
+      return [this, say] {
+        boost::asio::post(context_, [this, say] {
+          if (phase_ == Phase::Serving) say(supervisor_);
+        });
+      };
+    };
+    reload_ = std::make_unique<Reload>(
+        config_, load_again_,
+        ReloadPorts{*pipeline_, *state_, *intake_log_, *results_, log_stage,
+                    on_main([](Supervisor& supervisor) { supervisor.reloading(); }),
+                    on_main([](Supervisor& supervisor) { supervisor.ready("serving"); })});
+  }
+
+  // Without `told` the log tells.
+  void reload(Reload::Told told) {
+    if (phase_ == Phase::Serving) return reload_->request(std::move(told));
+    if (told) return told({.errors = {{"daemon", "it does not serve any more"}}});
+    log_warning("SIGHUP: the daemon does not serve, so there is nothing to reload");
+  }
+
   void wait_for_signal() {
     signals_.async_wait([this](const boost::system::error_code& error, int signal) {
       if (error) return;
+      if (signal == SIGHUP) {
+        reload({});
+        return wait_for_signal();
+      }
       const char* name = signal == SIGINT ? "SIGINT" : "SIGTERM";
       if (phase_ != Phase::Serving) {
         log_warning("{}: leaving at once; the next start goes on where this one ends",
@@ -328,6 +357,12 @@ class Daemon::Impl {
     const auto scrubbed = [](const Scrub::Progress& progress) {
       return DaemonReport::Scrubbed{progress.rounds, progress.records, progress.bytes};
     };
+    if (reload_ != nullptr) {
+      const Reload::Report reloads = reload_->report();
+      now.reloads_done = reloads.done;
+      now.reloads_refused = reloads.refused;
+      now.configured_at_us = reloads.configured_at_us;
+    }
     now.intake_scrubbed = scrubbed(house.intake_scrubbed);
     now.results_scrubbed = scrubbed(house.results_scrubbed);
     return now;
@@ -344,7 +379,9 @@ class Daemon::Impl {
     boost::system::error_code ignored;
     signals_.clear(ignored);
     for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { std::_Exit(0); });
+    std::signal(SIGHUP, SIG_IGN);
     pipeline_->stop();
+    reload_->stop();
     // On a full disk this does not wait for space: what has no durable result is processed again.
     if (const Status flushed = results_->flush(); !flushed)
       log_error("result log: {}", flushed.error().message);
@@ -355,21 +392,22 @@ class Daemon::Impl {
     housekeeper_.reset();
     committer_.reset();
     const auto counters = pipeline_->counters();
-    for (const LineStage& stage : line_->stages())
-      for (const auto& [name, count] : stage.stage->counters())
-        log_info("stage {}: {} {}", stage.stage->name(), count, name);
+    for (const StageCounts& stage : pipeline_->stages())
+      for (const auto& [name, count] : stage.events)
+        log_info("stage {}: {} {}", stage.name, count, name);
     log_info("stopped: {} processed, {} dropped, {} dead; {} read since the start",
              counters.processed, counters.dropped, counters.dead, counters.read);
   }
 
   const Config config_;
   const std::string state_dir_;
+  const ConfigLoader load_again_;
   const int64_t started_at_us_ = now_us();
   const steady_clock::time_point started_ = steady_clock::now();
 
   // Main thread. The context outlives the rooms: they may hold a request's reply.
   boost::asio::io_context context_{1};
-  boost::asio::signal_set signals_{context_, SIGINT, SIGTERM};
+  boost::asio::signal_set signals_{context_, SIGINT, SIGTERM, SIGHUP};
   boost::asio::steady_timer drain_timer_{context_}, tick_timer_{context_};
   Supervisor supervisor_;
   steady_clock::time_point drain_until_{};
@@ -398,13 +436,15 @@ class Daemon::Impl {
   std::unique_ptr<LogReader> reader_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<Reload> reload_;
   std::unique_ptr<Housekeeper> housekeeper_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<AdminApi> api_;
 };
 
 tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::open(const Config& config,
-                                                                 const std::string& state_dir) {
+                                                                 const std::string& state_dir,
+                                                                 ConfigLoader load_again) {
   StartFailure failure;
   auto line = Line::build(config.stages, plugin_directories(config.plugin_dir), log_stage);
   if (!line) failure.errors = std::move(line).error();
@@ -415,7 +455,8 @@ tl::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::open(const Config& c
   }
   if (!failure.errors.empty()) return tl::unexpected(std::move(failure));
 
-  auto impl = std::make_unique<Impl>(config, state_dir, std::move(*folder), std::move(*line));
+  auto impl = std::make_unique<Impl>(config, state_dir, std::move(load_again), std::move(*folder),
+                                     std::move(*line));
   if (const Status opened = impl->open_admin(); !opened)
     return tl::unexpected(
         StartFailure{{{"admin", opened.error().message}}, exit_code(ErrorCode::Io)});

@@ -24,6 +24,7 @@ void Supervisor::ready(const std::string& text) {
   sd_notify(0, ("READY=1\n" + status_line(text)).c_str());
 }
 void Supervisor::status(const std::string& text) { sd_notify(0, status_line(text).c_str()); }
+void Supervisor::reloading() { sd_notify(0, "RELOADING=1\nSTATUS=reloading"); }
 void Supervisor::stopping() { sd_notify(0, "STOPPING=1\nSTATUS=draining"); }
 void Supervisor::beat() { sd_notify(0, "WATCHDOG=1"); }
 

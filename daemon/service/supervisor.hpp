@@ -1,5 +1,5 @@
 // What the service manager is told (sd_notify(3)): that the daemon is ready, what it does, that it
-// stops, and, where a watchdog is set, that it makes progress. Without a service manager nothing
+// reloads, that it stops, and, where a watchdog is set, that it makes progress. Without a service manager nothing
 // happens. Main thread.
 #pragma once
 
@@ -14,6 +14,7 @@ class Supervisor {
   Supervisor();
 
   void ready(const std::string& status);
+  void reloading();  // until ready()
   void status(const std::string& text);
   void stopping();
   void beat();

@@ -6,6 +6,8 @@
 //   push | rest                     goes on with new documents, or without
 //   end                             disconnects them, when all that came was read
 //   status                          where everybody stands
+//   gap                             the same, and `gap_us`: the longest time that the first subscriber
+//                                   was without a result since the last `gap`
 //   replay REPLAY                   reads all results from the first one kept to the head
 //
 // The end of the input ends the program. Violations that show at once are counted in every answer and
@@ -65,6 +67,8 @@ class Load {
       end();
     } else if (command == "replay" && words >> replay) {
       read_all(replay);
+    } else if (command == "gap") {
+      gap_us_ = subscribers_.front()->take_gap_us();
     } else if (command != "status") {
       return false;
     }
@@ -131,7 +135,7 @@ class Load {
     for (size_t i = 0; i < subscribers_.size(); ++i)
       out << (i == 0 ? "" : ",") << subscribers_[i]->seen();
     out << R"(],"repeats":)" << repeats << R"(,"replay":[)" << replay_first_ << "," << replay_last_
-        << "]";
+        << "],\"gap_us\":" << gap_us_;
     print(out, "refusals", refusals);
     print(out, "findings", findings_.counts());
     out << "}";
@@ -157,6 +161,7 @@ class Load {
   std::vector<std::thread> threads_;
   std::atomic<bool> stop_{false}, wanted_{false}, may_push_{false};
   uint64_t replay_first_ = 0, replay_last_ = 0;
+  int64_t gap_us_ = 0;
 };
 
 }  // namespace

@@ -357,8 +357,16 @@ void Subscriber::begins_at(uint64_t sequence) {
                              " at most, but the stream begins at " + std::to_string(sequence));
 }
 
+int64_t Subscriber::take_gap_us() {
+  const int64_t until = steady_us();
+  return std::max(gap_us_.exchange(0), until - taken_at_us_.exchange(until));
+}
+
 void Subscriber::take(zmq::socket_t& socket, const v1::Item& item, std::string_view bytes) {
   const uint64_t sequence = item.header().sequence();
+  const int64_t taken_at_us = steady_us();
+  if (const int64_t gap = taken_at_us - taken_at_us_.exchange(taken_at_us); gap > gap_us_)
+    gap_us_ = gap;
   if (expected_ == 0)
     begins_at(sequence);
   else if (sequence != expected_)

@@ -113,6 +113,8 @@ class Subscriber {
   uint64_t seen() const { return seen_; }    // every sequence up to here; any thread
   uint64_t first() const { return first_; }  // the first one that this life sent; any thread
   uint64_t repeats() const { return repeats_; }
+  // The longest time without a result since this was last asked, up to now; any thread.
+  int64_t take_gap_us();
   bool ended() const { return ended_; }
 
  private:
@@ -133,6 +135,7 @@ class Subscriber {
   std::mt19937_64 random_;
   std::atomic<uint64_t> seen_{0}, first_{0}, repeats_{0};
   std::atomic<bool> ended_{false};
+  std::atomic<int64_t> taken_at_us_{0}, gap_us_{0};
   uint64_t expected_ = 0;  // in this life's stream; 0: nothing came yet
   uint32_t consumed_ = 0;
   // The cursor stands between these two: what was answered, and the most that was asked for.

@@ -19,12 +19,13 @@ import disk_full
 import fail_points
 import kill_load
 import poison
+import reload
 import slow_subscriber
 import storage
 
 TESTS = {"kill": kill_load, "fail_points": fail_points, "storage": storage, "disk_full": disk_full,
          "slow_subscriber": slow_subscriber, "clock_jumps": clock_jumps, "churn": churn,
-         "poison": poison}
+         "poison": poison, "reload": reload}
 
 
 def main():
