@@ -60,6 +60,6 @@ tl::unexpected<Error> fail_errno(int errno_value, std::string_view did, std::str
 // Gives up the enclosing function with the error of `expression`.
 #define WM_TRY(expression)                                                  \
   do {                                                                      \
-    if (auto&& wm_try_ = (expression); !wm_try_)                            \
+    if (auto wm_try_ = (expression); !wm_try_)                              \
       return tl::unexpected<::wiremill::Error>(std::move(wm_try_).error()); \
   } while (false)
