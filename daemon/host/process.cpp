@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <memory>
 #include <utility>
@@ -126,6 +127,14 @@ Process::Wait Process::wait(std::span<const pollfd> descriptors, int64_t timeout
     const bool ended = polled_.back().revents != 0;
     return ready > (ended ? 1 : 0) ? Wait::Ready : Wait::Ended;
   }
+}
+
+int64_t Process::address_bytes() const {
+  const int file = open(fmt::format("/proc/{}/statm", pid_).c_str(), O_RDONLY | O_CLOEXEC);
+  char text[128] = "";
+  const ssize_t got = file < 0 ? 0 : read(file, text, sizeof text - 1);
+  if (file >= 0) close(file);
+  return got <= 0 ? 0 : std::strtoll(text, nullptr, 10) * sysconf(_SC_PAGESIZE);
 }
 
 int64_t Process::memory_bytes(int64_t given_bytes) const {
