@@ -187,6 +187,14 @@ void add_line(Families& out, const Rooms& rooms, const DaemonReport& report) {
   for (const LineStage& stage : rooms.line.stages())
     if (stage.skipped_errors != nullptr)
       out.is(stage.skipped_errors->count(), {{"stage", stage.stage->name()}});
+  out.counter("wiremill_stage_left_out_total",
+              "Documents that a stage's condition left out, since the start.");
+  for (const LineStage& stage : rooms.line.stages())
+    if (stage.left_out != nullptr) out.is(*stage.left_out, {{"stage", stage.stage->name()}});
+  if (const auto hold_up_ms = hold_up_max_ms(rooms.line.stages()))
+    out.gauge("wiremill_line_hold_up_max_seconds",
+              "The longest that the stages can hold a document up; missing where it has no bound.")
+        .is(static_cast<double>(*hold_up_ms) * 1e-3);
   out.gauge("wiremill_state_checkpoint_sequence", "The state on disk is that behind this result.")
       .is(report.checkpointed);
   out.gauge("wiremill_state_overlay_changes", "Changes of state that wait for their result's sync.")

@@ -43,6 +43,8 @@ class Line {
   std::vector<std::string> spaces() const;
   // Tells each settling stage its space. Before the first batch.
   void bind(const StateStore& state);
+  // The calls of its stages, which are told when nobody waits for them any more.
+  Calls& calls() { return calls_; }
 
  private:
   Line() = default;
@@ -50,6 +52,7 @@ class Line {
 
   std::vector<std::unique_ptr<Stage>> owned_;
   std::vector<LineStage> stages_;
+  Calls calls_;
   std::vector<Step> steps_;
 };
 

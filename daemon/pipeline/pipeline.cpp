@@ -12,11 +12,6 @@
 #include "daemon/pipeline/stage_marker.hpp"
 
 namespace wiremill {
-namespace {
-
-constexpr int kWorkerNice = 10;
-
-}  // namespace
 
 class Pipeline::Impl {
  public:
@@ -40,11 +35,11 @@ class Pipeline::Impl {
   ~Impl() { stop(); }
 
   void start() {
+    line_.calls().allow();
     for (uint32_t i = 0; i < options_.threads; ++i)
       workers_.emplace_back([this, i] {
         set_thread_name(fmt::format("worker-{}", i));
-        // On a busy machine documents wait on disk for the line, and nobody for an acknowledgement.
-        give_way(kWorkerNice);
+        give_way(kLineNice);
         work(i);
       });
   }
@@ -72,6 +67,7 @@ class Pipeline::Impl {
       stopping_ = true;
       condition_.notify_all();
     }
+    line_.calls().stop();
     for (std::thread& worker : workers_)
       if (worker.joinable()) worker.join();
   }
