@@ -190,7 +190,7 @@ void add_line(Families& out, const Rooms& rooms, const DaemonReport& report) {
   out.counter("wiremill_stage_left_out_total",
               "Documents that a stage's condition left out, since the start.");
   for (const LineStage& stage : rooms.line.stages())
-    if (stage.left_out != nullptr) out.is(*stage.left_out, {{"stage", stage.stage->name()}});
+    if (stage.left_out != nullptr) out.is(stage.left_out->load(), {{"stage", stage.stage->name()}});
   if (const auto hold_up_ms = hold_up_max_ms(rooms.line.stages()))
     out.gauge("wiremill_line_hold_up_max_seconds",
               "The longest that the stages can hold a document up; missing where it has no bound.")
