@@ -78,6 +78,12 @@ int main(int argc, char** argv) {
       ->check(CLI::ExistingDirectory)
       ->type_name("DIR");
   app.add_option("--rounds", options.rounds, "Rounds (default: 5).")->check(CLI::Range(1, 1000));
+  app.add_option("--documents", options.default_documents,
+                 "Documents through the default line (default: 8192).")
+      ->check(CLI::Range(32, 1'000'000));
+  app.add_option("--noop-documents", options.documents,
+                 "Documents through the no-op stage (default: 40960).")
+      ->check(CLI::Range(32, 1'000'000));
   app.add_flag("--short", is_short, "Few documents: only shows that everything works.");
   CLI11_PARSE(app, argc, argv);
   if (is_short) {

@@ -4,10 +4,22 @@
 
 #include "cli/command.hpp"
 #include "cli/terminal.hpp"
+#include "daemon/base/units.hpp"
 #include "daemon/pipeline/line.hpp"
 
 namespace wiremill::cli {
 namespace {
+
+// By how much the stages can hold a document up, and with it those behind it.
+std::string describe_hold_up(const Line& line) {
+  std::string endless;
+  for (const LineStage& stage : line.stages())
+    if (!hold_up_max_ms(stage)) endless += (endless.empty() ? "" : ", ") + stage.stage->name();
+  if (const auto all_ms = hold_up_max_ms(line.stages()))
+    return fmt::format("A document is held up for {} at most.", format_duration_ms(*all_ms));
+  return fmt::format("A document may be held up without end in: {} (no isolation: process).",
+                     endless);
+}
 
 int validate(const std::string& path) {
   const auto config = read_config(path);
@@ -17,9 +29,9 @@ int validate(const std::string& path) {
   std::string names;
   for (const StageConfig& stage : config->stages)
     names += (names.empty() ? "" : " → ") + stage.name;
-  const Status written = write_out(fmt::format("{}: valid. Stages: {}\n",
-                                               path.empty() ? "default configuration" : path,
-                                               names.empty() ? "none" : names));
+  const Status written = write_out(
+      fmt::format("{}: valid. Stages: {}\n{}\n", path.empty() ? "default configuration" : path,
+                  names.empty() ? "none" : names, describe_hold_up(**line)));
   return written ? 0 : wiremill::exit_code(written.error().code);
 }
 

@@ -149,6 +149,7 @@ Result<std::unique_ptr<Trial>> Trial::make(const Subject& subject, HostAge age, 
     trial->store_ = std::move(*made);
   }
   trial->line_.stage = trial->stage_.get();
+  trial->line_.calls = &trial->calls_;
   trial->line_.wanted = subject.wanted;
   trial->line_.provided = subject.provided;
   trial->line_.space = trial->store_->space("stage/check");

@@ -82,6 +82,7 @@ class Trial {
   Trial() = default;
 
   const Subject* subject_ = nullptr;  // outlives it
+  Calls calls_;
   LineStage line_;
   std::unique_ptr<WatchedStage> stage_;
   Store store_;

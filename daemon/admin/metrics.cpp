@@ -186,6 +186,14 @@ void add_line(Families& out, const Rooms& rooms, const DaemonReport& report) {
               "Documents that went on without a stage that could not take them, since the start.");
   for (const StageCounts& stage : stages)
     if (stage.skipped_errors) out.is(*stage.skipped_errors, {{"stage", stage.name}});
+  out.counter("wiremill_stage_left_out_total",
+              "Documents that a stage's condition left out, since the start.");
+  for (const StageCounts& stage : stages)
+    if (stage.left_out) out.is(*stage.left_out, {{"stage", stage.name}});
+  if (const auto hold_up_ms = rooms.pipeline.hold_up_max_ms())
+    out.gauge("wiremill_line_hold_up_max_seconds",
+              "The longest that the stages can hold a document up; missing where it has no bound.")
+        .is(static_cast<double>(*hold_up_ms) * 1e-3);
   out.counter("wiremill_reloads_total", "Reloads of the configuration, since the start.")
       .is(report.reloads_done, {{"outcome", "done"}})
       .is(report.reloads_refused, {{"outcome", "refused"}});

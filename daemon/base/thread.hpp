@@ -65,7 +65,11 @@ void set_thread_name(const std::string& name);
 bool is_named_thread();
 
 // The calling thread gives way to others of the process: its nice value (setpriority(2)) rises by
-// this. Without effect where the kernel refuses.
+// this, and that of processes which it starts. Without effect where the kernel refuses.
 void give_way(int nice);
+
+// By how much the line gives way: its workers and the stages' processes, all of them equally. On a
+// busy machine documents wait on disk for the line, and nobody for an acknowledgement.
+inline constexpr int kLineNice = 10;
 
 }  // namespace wiremill

@@ -106,6 +106,9 @@ bool is_stage_name(std::string_view name) {
          });
 }
 
+// Where the kernel takes a string it ends there.
+bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
 OptionNode read_option(Reading& reading, const YamlEntry& entry) {
   OptionNode option;
   option.where = reading.where(entry.value);
@@ -144,10 +147,10 @@ void read_command(Reading& reading, Section& section, StageConfig& stage) {
                          "must be a list of the program and its arguments, such as "
                          "[python3, stage.py]");
   for (const YamlNode& word : command->list) {
-    if (word.kind == YamlNode::Kind::Scalar && !word.scalar.empty())
+    if (word.kind == YamlNode::Kind::Scalar && !word.scalar.empty() && !has_nul(word.scalar))
       stage.command.push_back(word.scalar);
     else
-      section.wrong(word, "command", "must hold plain words only");
+      section.wrong(word, "command", "must hold plain words only, without zero bytes");
   }
   if (environment == nullptr) return;
   if (environment->kind != YamlNode::Kind::Map)
@@ -155,9 +158,9 @@ void read_command(Reading& reading, Section& section, StageConfig& stage) {
   reading.refuse_repeated(*environment);
   for (const YamlEntry& entry : environment->map) {
     const std::string& name = entry.key.scalar;
-    if (name.empty() || name.find('=') != std::string::npos ||
-        entry.value.kind != YamlNode::Kind::Scalar)
-      section.wrong(entry.value, "environment", "must be a map of NAME: value");
+    if (name.empty() || name.find('=') != std::string::npos || has_nul(name) ||
+        entry.value.kind != YamlNode::Kind::Scalar || has_nul(entry.value.scalar))
+      section.wrong(entry.value, "environment", "must be a map of NAME: value, without zero bytes");
     stage.environment.emplace_back(name, entry.value.scalar);
   }
 }
@@ -171,6 +174,7 @@ void read_isolation(Section& section, StageConfig& stage) {
   stage.own_process = isolation == "process" || is_program;
   section.duration("deadline", stage.deadline_ms, 1, kDay);
   section.bytes("memory_bytes_max", stage.memory_bytes_max, 16 * kMiB, 1LL << 40);
+  section.integer("processes", stage.processes, 1, 1000);
   section.integer("cpu_seconds_max", stage.cpu_seconds_max, 1, kDay / kSecond);
   section.integer("crashes_max", stage.crashes_max, 1, 1'000'000);
   section.duration("crash_window", stage.crash_window_ms, kSecond, kDay);
@@ -179,8 +183,8 @@ void read_isolation(Section& section, StageConfig& stage) {
   stage.on_broken = on_broken == "stop"   ? StageConfig::OnBroken::Stop
                     : on_broken == "skip" ? StageConfig::OnBroken::Skip
                                           : StageConfig::OnBroken::DeadLetter;
-  for (const char* key : {"deadline", "memory_bytes_max", "cpu_seconds_max", "crashes_max",
-                          "crash_window", "on_broken"})
+  for (const char* key : {"deadline", "memory_bytes_max", "processes", "cpu_seconds_max",
+                          "crashes_max", "crash_window", "on_broken"})
     if (const YamlNode* node = section.find(key); node != nullptr && !stage.own_process)
       section.wrong(*node, key, "needs isolation: process");
 }
@@ -213,6 +217,7 @@ StageConfig read_stage(Reading& reading, const YamlNode& node, size_t index) {
     if (when->empty()) section.wrong(section.place("when"), "when", "has no value");
   }
   section.integer("attempts_max", stage.attempts_max, 1, 100);
+  section.duration("timeout", stage.timeout_ms, 1, kDay);
   std::string on_error = "dead_letter";
   section.choice("on_error", on_error, {"dead_letter", "skip"});
   if (on_error == "skip") stage.on_error = StageConfig::OnError::Skip;

@@ -53,9 +53,11 @@ struct StageConfig {
   std::string when_where{};
   uint32_t attempts_max = 3;
   OnError on_error = OnError::DeadLetter;
+  int64_t timeout_ms = 0;    // of a document's attempts together; 0: none
   bool own_process = false;  // isolation: process, or a command; what follows is for such a stage
   int64_t deadline_ms = 10'000;
   int64_t memory_bytes_max = 1LL << 30;
+  uint32_t processes = 1;       // it and those that it starts
   int64_t cpu_seconds_max = 0;  // of processor time a document; 0: no limit
   uint32_t crashes_max = 1000;  // within the window, and the stage is broken
   int64_t crash_window_ms = 600'000;

@@ -247,6 +247,8 @@ TEST(Config, AStageMayHaveAProcessOfItsOwnWithLimits) {
     isolation: process
     deadline: 250ms
     memory_bytes_max: 64MiB
+    processes: 4
+    timeout: 2s
     crashes_max: 5
     crash_window: 1m
     on_broken: dead_letter
@@ -257,6 +259,10 @@ TEST(Config, AStageMayHaveAProcessOfItsOwnWithLimits) {
   EXPECT_TRUE(outside.own_process);
   EXPECT_EQ(outside.deadline_ms, 250);
   EXPECT_EQ(outside.memory_bytes_max, 64 << 20);
+  EXPECT_EQ(outside.processes, 4U);
+  EXPECT_EQ(outside.timeout_ms, 2000);
+  EXPECT_EQ(config.stages[0].timeout_ms, 0);
+  EXPECT_EQ(config.stages[0].processes, 1U);
   EXPECT_EQ(outside.crashes_max, 5U);
   EXPECT_EQ(outside.crash_window_ms, 60'000);
   EXPECT_EQ(outside.on_broken, StageConfig::OnBroken::DeadLetter);
@@ -265,6 +271,15 @@ TEST(Config, AStageMayHaveAProcessOfItsOwnWithLimits) {
             "t.yaml:2:53: stages[0].memory_bytes_max: must be from 16MiB to 1TiB, not 15MiB\n");
   EXPECT_EQ(errors_of("stages:\n  - {name: a, deadline: 1s}\n"),
             "t.yaml:2:25: stages[0].deadline: needs isolation: process\n");
+  EXPECT_EQ(errors_of("stages:\n  - {name: a, processes: 2}\n"),
+            "t.yaml:2:26: stages[0].processes: needs isolation: process\n");
+  EXPECT_EQ(errors_of("stages:\n  - {name: a, timeout: 0s}\n"),
+            "t.yaml:2:24: stages[0].timeout: must be from 1ms to 1d, not 0s\n");
+  EXPECT_EQ(errors_of("stages:\n  - {name: a, command: [\"x\\0y\"]}\n"),
+            "t.yaml:2:25: stages[0].command: must hold plain words only, without zero bytes\n");
+  EXPECT_EQ(
+      errors_of("stages:\n  - {name: a, command: [x], environment: {A: \"b\\0c\"}}\n"),
+      "t.yaml:2:46: stages[0].environment: must be a map of NAME: value, without zero bytes\n");
   EXPECT_EQ(errors_of("stages:\n  - {name: a, isolation: fork}\n"),
             "t.yaml:2:26: stages[0].isolation: unknown value 'fork'; known: thread, process\n");
 }
@@ -299,11 +314,11 @@ TEST(Config, AStageMayBeAnyProgram) {
 )"),
       R"(t.yaml:2:24: stages[0].command: must be a list of the program and its arguments, such as [python3, stage.py]
 t.yaml:3:24: stages[1].command: must be a list of the program and its arguments, such as [python3, stage.py]
-t.yaml:4:30: stages[2].command: must hold plain words only
+t.yaml:4:30: stages[2].command: must hold plain words only, without zero bytes
 t.yaml:5:39: stages[3].plugin: does not go with a command
 t.yaml:6:42: stages[4].isolation: must be process for a command
 t.yaml:7:28: stages[5].environment: needs a command
-t.yaml:8:49: stages[6].environment: must be a map of NAME: value
+t.yaml:8:49: stages[6].environment: must be a map of NAME: value, without zero bytes
 )");
 }
 

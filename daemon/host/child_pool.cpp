@@ -16,6 +16,9 @@ constexpr auto kSpareFor = std::chrono::minutes(1);
 ChildPool::ChildPool(const std::string& stage, Make make, Failed failed)
     : make_(std::move(make)), failed_(std::move(failed)), thread_([this, stage] {
         set_thread_name("host-" + stage);
+        // A worker waits for its child and the child for its worker: at unequal priority the one would
+        // wait for a core that the other's neighbours hold.
+        give_way(kLineNice);
         run();
       }) {}
 
@@ -23,7 +26,7 @@ ChildPool::~ChildPool() {
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
-    condition_.notify_all();
+    due_.notify_one();
   }
   thread_.join();
 }
@@ -32,20 +35,20 @@ Result<std::unique_ptr<Child>> ChildPool::take() {
   const MutexLock lock(mutex_);
   if (waiting_ == 0 && tries_ >= kTriesMax) tries_ = 0;
   ++waiting_;
-  condition_.notify_all();
-  while (free_.empty() && tries_ < kTriesMax) condition_.wait(mutex_);
+  if (one_is_due()) due_.notify_one();
+  while (free_.empty() && tries_ < kTriesMax) free_or_failed_.wait(mutex_);
   --waiting_;
   if (free_.empty()) return tl::unexpected(last_error_);
   std::unique_ptr<Child> child = std::move(free_.back());
   free_.pop_back();
-  condition_.notify_all();  // a spare may be due
+  if (one_is_due()) due_.notify_one();  // a spare
   return child;
 }
 
 void ChildPool::give_back(std::unique_ptr<Child> child) {
   const MutexLock lock(mutex_);
   free_.push_back(std::move(child));
-  condition_.notify_all();
+  if (waiting_ > 0) free_or_failed_.notify_one();
 }
 
 void ChildPool::note_death() {
@@ -62,7 +65,7 @@ void ChildPool::run() {
   mutex_.lock();
   while (!stopping_) {
     if (!one_is_due()) {
-      condition_.wait(mutex_);
+      due_.wait(mutex_);
       continue;
     }
     mutex_.unlock();
@@ -76,10 +79,9 @@ void ChildPool::run() {
       last_error_ = std::move(made).error();
       // A refusal is the same each time.
       tries_ = last_error_.code == ErrorCode::Config ? kTriesMax : tries_ + 1;
-      if (tries_ < kTriesMax && !stopping_)
-        condition_.wait_for(mutex_, kRetryAfter * (1 << tries_));
+      if (tries_ < kTriesMax && !stopping_) due_.wait_for(mutex_, kRetryAfter * (1 << tries_));
     }
-    condition_.notify_all();
+    free_or_failed_.notify_all();
   }
   std::vector<std::unique_ptr<Child>> gone = std::move(free_);
   mutex_.unlock();

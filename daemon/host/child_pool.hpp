@@ -38,7 +38,8 @@ class ChildPool {
   const Failed failed_;
 
   Mutex mutex_;
-  Condition condition_;
+  Condition due_;             // for the thread: a child may be due
+  Condition free_or_failed_;  // for those who wait for one
   bool stopping_ WM_GUARDED_BY(mutex_) = false;
   size_t waiting_ WM_GUARDED_BY(mutex_) = 0;  // calls without a child
   std::vector<std::unique_ptr<Child>> free_ WM_GUARDED_BY(mutex_);

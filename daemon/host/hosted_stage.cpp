@@ -18,6 +18,7 @@
 #include "daemon/host/child_pool.hpp"
 #include "daemon/host/plugin_child.hpp"
 #include "daemon/host/program_child.hpp"
+#include "daemon/host/watch.hpp"
 
 namespace wiremill {
 namespace {
@@ -81,6 +82,10 @@ class ProcessStage final : public HostedStage {
     if (!child) return tl::unexpected(std::move(child).error());
     first_ = std::move(*child);
     descriptor_ = std::make_unique<DescriptorCopy>(first_->descriptor());
+    if (config_.processes > 1)
+      Stage::log(WM_LOG_INFO,
+                 "processes and memory_bytes_max are looked at every 10 ms, not enforced by the "
+                 "kernel: many processes may be started within that time");
     return {};
   }
 
@@ -161,7 +166,7 @@ class ProcessStage final : public HostedStage {
     std::vector<uint32_t> waiting(batch.count);
     std::iota(waiting.begin(), waiting.end(), 0U);
     bool one_by_one = false;
-    while (!waiting.empty()) {
+    while (!waiting.empty() && !is_set(batch.cancelled)) {
       if (is_broken()) return give_up(batch, waiting);
       auto child = take();
       if (!child) {

@@ -1,7 +1,7 @@
-// wiremill-stagehost: one stage in a process of its own. Started by the daemon with its process id and
-// a plugin's file as arguments and a channel as descriptors 3 to 5 (daemon/host/plugin_child.hpp), or
-// with the command of a stage that is a program, which it then becomes (program_child.hpp); of no use
-// otherwise.
+// wiremill-stagehost: one stage in a process of its own. Started by the daemon with its process id, the
+// number of processes that the stage may have, and a plugin's file as arguments and a channel as
+// descriptors 3 to 5 (daemon/host/plugin_child.hpp), or with the command of a stage that is a program,
+// which it then becomes (program_child.hpp); of no use otherwise.
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -109,7 +109,7 @@ std::string inbox(const Channel& channel) { return {channel.inbox(), channel.con
 }
 
 // The words after the folder in which the program runs.
-int become(char** folder_and_words) {
+int become(char** folder_and_words, bool may_fork) {
   char** const words = folder_and_words + 1;
   int error = 0;
   if (chdir(folder_and_words[0]) != 0) {
@@ -118,7 +118,7 @@ int become(char** folder_and_words) {
                  std::strerror(error));
     return 127;
   }
-  if (const auto limited = enter_limits(); !limited) {
+  if (const auto limited = enter_program_sandbox(may_fork); !limited) {
     std::fprintf(stderr, "%s\n", limited.error().message.c_str());
     return 127;
   }
@@ -133,18 +133,21 @@ int become(char** folder_and_words) {
 int main(int count, char** arguments) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The daemon may have ended before that took effect.
-  if (count < 3 || std::to_string(getppid()) != arguments[1]) {
+  if (count < 4 || std::to_string(getppid()) != arguments[1]) {
     std::fputs("wiremill-stagehost is started by wiremilld, for a stage with isolation: process\n",
                stderr);
     return 64;
   }
-  if (count >= 5 && std::string_view(arguments[2]) == "--command") return become(arguments + 3);
+  const bool may_fork = std::string_view(arguments[2]) != "1";
+  if (count >= 6 && std::string_view(arguments[3]) == "--command")
+    return become(arguments + 4, may_fork);
   auto channel = Channel::attach();
   if (!channel) {
     std::fprintf(stderr, "wiremill-stagehost: %s\n", channel.error().message.c_str());
     return exit_code(channel.error().code);
   }
   keep_freed_memory();
-  if (const auto inside = enter_sandbox(); !inside) refuse(*channel, inside.error().message);
-  serve(*channel, arguments[2]);
+  if (const auto inside = enter_sandbox(may_fork); !inside)
+    refuse(*channel, inside.error().message);
+  serve(*channel, arguments[3]);
 }

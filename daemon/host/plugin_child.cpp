@@ -110,15 +110,22 @@ class PluginChild final : public Child {
     const auto block = channel_.documents(bytes);
     ChannelControl& control = channel_.control();
     control.document = kNoDocument;
+    uint32_t begun = kNoDocument;
+    // Each look at the child's place tells it and the batch what they have to know of each other.
+    const auto place = [&] {
+      if (is_set(batch.cancelled)) control.cancelled = 1;
+      const Watch::Place at{control.document, control.began_ns};
+      if (at.document < documents.size() && at.document != std::exchange(begun, at.document))
+        batch.output->begin(&batch, documents[at.document]);
+      return at;
+    };
+    control.cancelled = 0;
     Watch watch(process_, limits_, documents.size(), static_cast<int64_t>(channel_.bytes()),
-                [&control] {
-                  return Watch::Place{control.document, control.began_ns};
-                });
+                batch.cancelled, place);
     if (!block) return tl::unexpected(watch.stop("CRASHED", block.error().message));
     flatten(list, *block);
     control.documents_count = static_cast<uint32_t>(list.size());
     control.documents_bytes = bytes;
-    control.cancelled = 0;
     Replay replay(batch, documents);
     EventStream events(channel_, replay);
     hand_over(channel_, what == What::Settle ? Handover::Settle : Handover::Process);
@@ -176,11 +183,12 @@ Result<std::unique_ptr<Child>> start_plugin_child(const std::string& program,
                                                   const StageConfig& limits) {
   auto channel = Channel::make();
   if (!channel) return tl::unexpected(std::move(channel).error());
-  auto process = Process::start({{program, std::to_string(getpid()), plugin_file},
-                                 {},
-                                 {{channel->memory_fd(), kMemoryFd},
-                                  {channel->to_child_fd(), kToChildFd},
-                                  {channel->to_daemon_fd(), kToDaemonFd}}});
+  auto process = Process::start(
+      {{program, std::to_string(getpid()), std::to_string(limits.processes), plugin_file},
+       {},
+       {{channel->memory_fd(), kMemoryFd},
+        {channel->to_child_fd(), kToChildFd},
+        {channel->to_daemon_fd(), kToDaemonFd}}});
   if (!process) return tl::unexpected(std::move(process).error());
   auto child = std::make_unique<PluginChild>(std::move(*channel), std::move(*process), limits);
   WM_TRY(child->load());

@@ -12,11 +12,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <ctime>
-#include <memory>
 #include <utility>
 
+#include "daemon/host/proc_files.hpp"
 #include "daemon/text/utf8.hpp"
 
 namespace wiremill {
@@ -128,19 +127,12 @@ Process::Wait Process::wait(std::span<const pollfd> descriptors, int64_t timeout
   }
 }
 
-int64_t Process::memory_bytes(int64_t given_bytes) const {
-  const std::string path = fmt::format("/proc/{}/status", pid_);
-  std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "re"), &std::fclose);
-  if (file == nullptr) return 0;
-  char line[256];
-  int64_t anonymous_kib = 0, shared_kib = 0, swapped_kib = 0;
-  while (std::fgets(line, sizeof line, file.get()) != nullptr)
-    for (const auto& [kind, kib] :
-         {std::pair("RssAnon: %ld kB", &anonymous_kib), std::pair("RssShmem: %ld kB", &shared_kib),
-          std::pair("VmSwap: %ld kB", &swapped_kib)})
-      std::sscanf(line, kind, kib);
-  return ((anonymous_kib + swapped_kib) << 10) +
-         std::max<int64_t>((shared_kib << 10) - given_bytes, 0);
+const std::vector<pid_t>& Process::group() {
+  if (std::string newest = newest_process(); newest != newest_) {
+    newest_ = std::move(newest);
+    group_ = group_members(pid_);
+  }
+  return group_;
 }
 
 int64_t Process::cpu_ns() const {

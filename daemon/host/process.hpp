@@ -39,9 +39,9 @@ class Process {
   // What wait() found of its descriptor `index`.
   short found(size_t index) const { return polled_[index].revents; }
 
-  // Memory that it holds: anonymous, swapped out, and shared but for the `given_bytes` that it was
-  // given. 0 where it is not known.
-  int64_t memory_bytes(int64_t given_bytes) const;
+  pid_t id() const { return pid_; }
+  // It and all that it started, which cannot leave its group.
+  const std::vector<pid_t>& group();
   // Processor time of all its threads since it began; 0 where it is not known.
   int64_t cpu_ns() const;
   // The whole group: what it started goes with it.
@@ -62,6 +62,8 @@ class Process {
   pid_t pid_ = -1;
   int pid_fd_ = -1;
   std::vector<pollfd> polled_;
+  std::vector<pid_t> group_;
+  std::string newest_;  // process of the machine, when the group was looked at
 };
 
 // Text from a stage's process, fit for one line of a message: UTF-8 without control characters.

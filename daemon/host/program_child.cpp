@@ -118,11 +118,12 @@ class ProgramChild final : public Child {
                const OwnEvent& own_event) override {
     uint32_t said = 0, answered = 0;
     int64_t began_ns = monotonic_ns();
-    Watch watch(process_, limits_, documents.size(), 0, [&] {
+    Watch watch(process_, limits_, documents.size(), 0, batch.cancelled, [&] {
       return Watch::Place{answered, began_ns};
     });
     Replay replay(batch, documents);
     std::string refused;
+    batch.output->begin(&batch, documents[0]);
     while (answered < documents.size()) {
       v1::StageResponse response;
       const auto got = next(response);
@@ -143,8 +144,8 @@ class ProgramChild final : public Child {
                   fmt::format("its {}: a span out of range, text that is not UTF-8, no JSON, or "
                               "over a limit",
                               std::exchange(refused, {})));
-        ++answered;
         began_ns = monotonic_ns();
+        if (++answered < documents.size()) batch.output->begin(&batch, documents[answered]);
         continue;
       }
       while (said < documents.size() && outgoing_.size() - sent_ < kWriteAheadBytes &&
@@ -315,7 +316,7 @@ Result<std::unique_ptr<Child>> start_program_child(const std::string& launcher,
   auto pipes = Pipes::make();
   if (!pipes) return tl::unexpected(std::move(pipes).error());
   Process::Plan plan{
-      {launcher, std::to_string(getpid()), "--command",
+      {launcher, std::to_string(getpid()), std::to_string(config.processes), "--command",
        config.folder.empty() ? "." : config.folder},
       environment_of(launcher, config),
       {{pipes->program_reads.get(), STDIN_FILENO}, {pipes->program_writes.get(), STDOUT_FILENO}}};

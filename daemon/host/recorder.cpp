@@ -65,7 +65,6 @@ const wm_host* Recorder::host(std::string_view stage, std::string_view plugin_di
 
 void Recorder::call(const wm_descriptor& descriptor, void* instance, Handover what,
                     const std::vector<const wm_document*>& documents) {
-  static constexpr volatile uint32_t kNotCancelled = 0;
   settling_ = what == Handover::Settle;
   documents_ = &documents;
   texts_.assign(documents.size(), {});
@@ -75,7 +74,7 @@ void Recorder::call(const wm_descriptor& descriptor, void* instance, Handover wh
                           documents.data(),
                           &kOutput,
                           settling_ ? &kState : nullptr,
-                          &kNotCancelled,
+                          reinterpret_cast<const volatile uint32_t*>(&channel_.control().cancelled),
                           this};
   const int32_t code =
       settling_ ? descriptor.settle(instance, &batch) : descriptor.process(instance, &batch);

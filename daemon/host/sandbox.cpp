@@ -122,20 +122,49 @@ constexpr scmp_arg_cmp equal(unsigned index, uint64_t value) {
   return {index, SCMP_CMP_EQ, value, 0};
 }
 
-// 0, or the negative errno of the first rule that failed.
-int add_rules(scmp_filter_ctx filter) {
-  int error = 0;
-  const auto add = [&](uint32_t action, int call, std::initializer_list<scmp_arg_cmp> conditions) {
-    if (error == 0)
-      error = seccomp_rule_add_array(filter, action, call, static_cast<unsigned>(conditions.size()),
-                                     conditions.begin());
+// What a child would not be counted with.
+constexpr uint64_t kOutOfSight = CLONE_PARENT | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
+                                 CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+
+// A filter and the rules added to it, up to the first that failed.
+class Filter {
+ public:
+  explicit Filter(uint32_t otherwise) : filter_(seccomp_init(otherwise)) {}
+
+  void add(uint32_t action, int call, std::initializer_list<scmp_arg_cmp> conditions = {}) {
+    if (filter_ != nullptr && error_ == 0)
+      error_ = seccomp_rule_add_array(filter_.get(), action, call,
+                                      static_cast<unsigned>(conditions.size()), conditions.begin());
+  }
+  Status load() {
+    if (filter_ == nullptr) return fail(ErrorCode::Io, "cannot make the filter of system calls");
+    if (error_ == 0) error_ = seccomp_load(filter_.get());
+    if (error_ == 0) return {};
+    return fail_errno(-error_, "cannot filter the system calls of", "the stage's process");
+  }
+
+ private:
+  const std::unique_ptr<void, Release> filter_;
+  int error_ = 0;
+};
+
+void add_rules(Filter& filter, bool may_fork) {
+  const auto add = [&](uint32_t action, int call,
+                       std::initializer_list<scmp_arg_cmp> conditions = {}) {
+    filter.add(action, call, conditions);
   };
-  for (const int call : kAllowed) add(SCMP_ACT_ALLOW, call, {});
-  for (const int call : {SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(execve), SCMP_SYS(execveat)})
-    add(SCMP_ACT_KILL_PROCESS, call, {});
-  add(SCMP_ACT_ALLOW, SCMP_SYS(clone), {masked(0, CLONE_THREAD, CLONE_THREAD)});
-  add(SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), {masked(0, CLONE_THREAD, 0)});
-  add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), {});
+  for (const int call : kAllowed) add(SCMP_ACT_ALLOW, call);
+  for (const int call : {SCMP_SYS(execve), SCMP_SYS(execveat)}) add(SCMP_ACT_KILL_PROCESS, call);
+  if (may_fork) {
+    for (const int call : {SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(wait4), SCMP_SYS(waitid)})
+      add(SCMP_ACT_ALLOW, call);
+    add(SCMP_ACT_ALLOW, SCMP_SYS(clone), {masked(0, kOutOfSight, 0)});
+  } else {
+    for (const int call : {SCMP_SYS(fork), SCMP_SYS(vfork)}) add(SCMP_ACT_KILL_PROCESS, call);
+    add(SCMP_ACT_ALLOW, SCMP_SYS(clone), {masked(0, CLONE_THREAD, CLONE_THREAD)});
+    add(SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), {masked(0, CLONE_THREAD, 0)});
+  }
+  add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3));
   add(SCMP_ACT_ALLOW, SCMP_SYS(open), {masked(1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)});
   add(SCMP_ACT_ALLOW, SCMP_SYS(openat), {masked(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)});
   // Signals to itself alone; nothing that has the kernel send one elsewhere (F_SETOWN).
@@ -149,10 +178,7 @@ int add_rules(scmp_filter_ctx filter) {
   add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {equal(0, PR_SET_NAME)});
   add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {equal(0, PR_GET_NAME)});
   add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {equal(0, PR_SET_VMA)});
-  return error;
 }
-
-}  // namespace
 
 Status enter_limits() {
   const rlimit no_core = {0, 0}, file = {kFileBytesMax, kFileBytesMax};
@@ -164,15 +190,27 @@ Status enter_limits() {
   return {};
 }
 
-Status enter_sandbox() {
+}  // namespace
+
+Status enter_program_sandbox(bool may_fork) {
   WM_TRY(enter_limits());
-  const std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
-  if (filter == nullptr) return fail(ErrorCode::Io, "cannot make the filter of system calls");
-  int error = add_rules(filter.get());
-  if (error == 0) error = seccomp_load(filter.get());
-  if (error != 0)
-    return fail_errno(-error, "cannot filter the system calls of", "the stage's process");
-  return {};
+  Filter filter(SCMP_ACT_ALLOW);
+  for (const int call : {SCMP_SYS(setsid), SCMP_SYS(setpgid)})
+    filter.add(SCMP_ACT_ERRNO(EPERM), call);
+  if (!may_fork) {
+    for (const int call : {SCMP_SYS(fork), SCMP_SYS(vfork)})
+      filter.add(SCMP_ACT_ERRNO(EPERM), call);
+    filter.add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), {masked(0, CLONE_THREAD, 0)});
+    filter.add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3));
+  }
+  return filter.load();
+}
+
+Status enter_sandbox(bool may_fork) {
+  WM_TRY(enter_limits());
+  Filter filter(SCMP_ACT_ERRNO(EPERM));
+  add_rules(filter, may_fork);
+  return filter.load();
 }
 
 }  // namespace wiremill

@@ -3,23 +3,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
+
+#include "daemon/host/proc_files.hpp"
 
 namespace wiremill {
 namespace {
 
 constexpr int64_t kMillisecond = 1'000'000, kSecond = 1'000'000'000;
 constexpr int64_t kLookEveryNs = 10 * kMillisecond;  // at the memory and the processor time
+constexpr uint32_t kThreadsMax = 256;                // a process that it may have
 constexpr uint32_t kTalksMax = 8;  // about one document, until it is looked at between them too
 
 }  // namespace
 
 Watch::Watch(Process& process, const StageConfig& limits, size_t documents, int64_t given_bytes,
-             std::function<Place()> place)
+             const volatile uint32_t* cancelled, std::function<Place()> place)
     : process_(process),
       limits_(limits),
       documents_(documents),
       given_bytes_(given_bytes),
+      cancelled_(cancelled),
       place_(std::move(place)),
       began_ns_(monotonic_ns()),
       cpu_before_ns_(limits.cpu_seconds_max > 0 ? process.cpu_ns() : 0) {}
@@ -45,9 +50,11 @@ std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {
 
 std::optional<Death> Watch::over_limit() {
   looked_ns_ = monotonic_ns();
-  if (const int64_t held = process_.memory_bytes(given_bytes_); held > limits_.memory_bytes_max)
-    return stop("MEMORY", fmt::format("held {} MiB of memory, over its limit of {} MiB", held >> 20,
-                                      limits_.memory_bytes_max >> 20));
+  if (auto death = too_much()) return death;
+  if (cancelled_at_ns_ == 0 && is_set(cancelled_)) cancelled_at_ns_ = looked_ns_;
+  if (cancelled_at_ns_ > 0 && looked_ns_ - cancelled_at_ns_ > kCancelGraceMs * kMillisecond)
+    return stop("TIMEOUT",
+                fmt::format("went on for {} ms after it was told to stop", kCancelGraceMs));
   if (monotonic_ns() >= due_ns())
     return stop("DEADLINE", fmt::format("ran for more than {} ms", limits_.deadline_ms));
   const auto share = static_cast<int64_t>(at_.document < documents_ ? 1 : documents_);
@@ -56,6 +63,35 @@ std::optional<Death> Watch::over_limit() {
     return stop("CPU",
                 fmt::format("used more than {} s of processor time", limits_.cpu_seconds_max));
   return std::nullopt;
+}
+
+std::optional<Death> Watch::too_much() {
+  // Nobody but it where it cannot fork.
+  const std::vector<pid_t> members =
+      limits_.processes > 1 ? process_.group() : std::vector<pid_t>{process_.id()};
+  if (members.size() > limits_.processes)
+    return stop("PROCESSES", fmt::format("had {} processes, over its limit of {}", members.size(),
+                                         limits_.processes));
+  uint32_t threads = 0;
+  int64_t held = 0;
+  for (const pid_t member : members) threads += count_threads(member);
+  if (threads > kThreadsMax * limits_.processes)
+    return stop("PROCESSES", fmt::format("had {} threads, over its limit of {}", threads,
+                                         kThreadsMax * limits_.processes));
+  // What is quicker to ask says more than what is held; what takes longest is exact.
+  const auto sum_is_over = [&](const auto& of) {
+    held = std::accumulate(members.begin(), members.end(), int64_t{0},
+                           [&](int64_t sum, pid_t member) { return sum + of(member); });
+    return held > limits_.memory_bytes_max;
+  };
+  if (!sum_is_over(address_bytes)) return std::nullopt;
+  if (!sum_is_over([&](pid_t member) { return memory_bytes(member, given_bytes_); }))
+    return std::nullopt;
+  if (members.size() > 1 &&
+      !sum_is_over([&](pid_t member) { return proportional_bytes(member, given_bytes_); }))
+    return std::nullopt;
+  return stop("MEMORY", fmt::format("held {} MiB of memory, over its limit of {} MiB", held >> 20,
+                                    limits_.memory_bytes_max >> 20));
 }
 
 void Watch::look() {

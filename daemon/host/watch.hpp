@@ -14,6 +14,8 @@
 
 namespace wiremill {
 
+inline constexpr int64_t kCancelGraceMs = 1000;
+
 class Watch {
  public:
   // Which document of the call the process is at, and since when (CLOCK_MONOTONIC). A document beyond
@@ -23,8 +25,9 @@ class Watch {
     int64_t began_ns;
   };
   // `given_bytes` of shared memory are not the process's own. All references outlive this.
+  // `cancelled` is the batch's: a process that goes on for kCancelGraceMs after it was set is ended.
   Watch(Process& process, const StageConfig& limits, size_t documents, int64_t given_bytes,
-        std::function<Place()> place);
+        const volatile uint32_t* cancelled, std::function<Place()> place);
 
   // Until one of the descriptors is ready; what ended the process otherwise.
   std::optional<Death> wait(std::span<const pollfd> descriptors);
@@ -42,11 +45,13 @@ class Watch {
   void look();  // where it is
   int64_t due_ns() const;
   std::optional<Death> over_limit();
+  std::optional<Death> too_much();  // memory, processes, threads
 
   Process& process_;
   const StageConfig& limits_;
   const size_t documents_;
   const int64_t given_bytes_;
+  const volatile uint32_t* const cancelled_;
   const std::function<Place()> place_;
   const int64_t began_ns_;
   Place at_{UINT32_MAX, 0};
@@ -55,6 +60,11 @@ class Watch {
   int64_t paused_at_ns_ = 0;
   int64_t served_ns_ = 0, served_before_ns_ = 0;  // in the call; before the document
   int64_t cpu_before_ns_ = 0;
+  int64_t cancelled_at_ns_ = 0;
 };
+
+inline bool is_set(const volatile uint32_t* flag) {
+  return __atomic_load_n(flag, __ATOMIC_RELAXED) != 0;
+}
 
 }  // namespace wiremill

@@ -52,6 +52,7 @@ TEST(Isolation, ADeathCostsTheGuiltyDocumentAlone) {
                  {"die by memory", "MEMORY", "limit of 128 MiB"},
                  {"die by closing", "CRASHED", "SIGABRT"},
                  {"die by forks", "CRASHED", "SIGSYS"},
+                 {"die by threads", "PROCESSES", "threads, over its limit of 256"},
                  {"die with words", "CRASHED", "its last words: the last words"},
                  {"die in settle", "CRASHED", "SIGABRT"},
                  {"loop in settle", "DEADLINE", "2000 ms"}};
@@ -81,7 +82,7 @@ TEST(Isolation, ADeathCostsTheGuiltyDocumentAlone) {
   }
   // Each of the others was counted once, however often it was called again.
   EXPECT_EQ(result_of(records.back()).extensions(0).json(),
-            R"({"count":24,"sources":"s=24 ","carried":true})");
+            R"({"count":26,"sources":"s=26 ","carried":true})");
 }
 
 TEST(Isolation, FindsTheGuiltyDocumentOfAStageThatNeverSaysWhereItIs) {
@@ -175,6 +176,18 @@ TEST(Isolation, ACallThatWaitsIsCounted) {
   EXPECT_EQ(stage.calls_outside(), 0U);
 }
 
+TEST(Isolation, APluginThatMayForkMayNotForkOnAndOn) {
+  StageConfig config = hosted_probe();
+  config.processes = 3;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  const auto records =
+      run(*line, {{"s", "fork once"}, {"s", "die by many processes"}, {"s", "plain"}});
+  EXPECT_EQ(outcome(records[0]), "PROCESSED ") << result_of(records[0]).failure().message();
+  EXPECT_EQ(outcome(records[1]), "DEAD PROCESSES") << result_of(records[1]).failure().message();
+  EXPECT_EQ(outcome(records[2]), "PROCESSED ");
+}
+
 TEST(Isolation, MemorySharedWithNobodyCountsToo) {
   StageConfig config = hosted_probe();
   config.memory_bytes_max = 128 << 20;
@@ -198,7 +211,9 @@ TEST(Isolation, LargeDocumentsAnswersAndStateGoThrough) {
 }
 
 TEST(Isolation, AMillionQuestionsAndAReachForTheDaemonHurtNobody) {
-  const auto line = build({hosted_probe()});
+  StageConfig config = hosted_probe();
+  config.deadline_ms = 600'000;  // a million takes seconds
+  const auto line = build({config});
   ASSERT_NE(line, nullptr);
   const auto records = run(*line, {{"s", "ask for many"}, {"s", "reach out"}, {"s", "plain"}});
   for (const auto& record : records) EXPECT_EQ(outcome(record), "PROCESSED ");

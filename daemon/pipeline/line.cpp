@@ -181,9 +181,13 @@ tl::expected<std::unique_ptr<Line>, std::vector<ConfigError>> Line::build(
     const size_t errors_before = errors.size();
     LineStage entry;
     entry.attempts_max = config.attempts_max;
+    entry.deadline_ms = config.own_process ? config.deadline_ms : 0;
+    entry.timeout_ms = config.timeout_ms;
+    entry.calls = &line->calls_;
     if (config.on_error == StageConfig::OnError::Skip)
       entry.skipped_errors = std::make_shared<SkippedErrors>(config.name, log);
     if (!config.when.empty()) {
+      entry.left_out = std::make_shared<std::atomic<uint64_t>>(0);
       if (auto condition = StageCondition::parse(config.when))
         entry.when = std::move(*condition);
       else
@@ -208,6 +212,11 @@ tl::expected<std::unique_ptr<Line>, std::vector<ConfigError>> Line::build(
 }
 
 void Line::plan() {
+  int64_t shortest_ms = 0;
+  for (const LineStage& stage : stages_)
+    if (stage.timeout_ms > 0 && (shortest_ms == 0 || stage.timeout_ms < shortest_ms))
+      shortest_ms = stage.timeout_ms;
+  if (shortest_ms > 0) calls_.start_timeouts(shortest_ms);
   bool with_text = false, segmented = false;  // every document
   const auto give_text = [&] {
     if (!with_text) steps_.push_back({Step::Kind::RepairText});
@@ -247,6 +256,7 @@ std::vector<StageCounts> Line::counts() const {
   for (const LineStage& stage : stages_) {
     all.push_back({stage.stage->name(), stage.stage->counters()});
     if (stage.skipped_errors != nullptr) all.back().skipped_errors = stage.skipped_errors->count();
+    if (stage.left_out != nullptr) all.back().left_out = stage.left_out->load();
   }
   return all;
 }

@@ -34,6 +34,7 @@ struct StageCounts {
   std::string name;
   std::map<std::string, uint64_t> events{};
   std::optional<uint64_t> skipped_errors{};  // where it has on_error: skip
+  std::optional<uint64_t> left_out{};        // by its condition, where it has one
 };
 
 // Every error of a configuration: those of the file, and what the plugins say about the stages that
@@ -55,6 +56,8 @@ class Line {
   std::vector<StageCounts> counts() const;  // any thread
   // Tells each settling stage its space. Before the first batch.
   void bind(const StateStore& state);
+  // The calls of its stages, which are told when nobody waits for them any more.
+  Calls& calls() { return calls_; }
 
  private:
   Line() = default;
@@ -62,6 +65,7 @@ class Line {
 
   std::vector<std::unique_ptr<Stage>> owned_;
   std::vector<LineStage> stages_;
+  Calls calls_;
   std::vector<Step> steps_;
 };
 

@@ -25,14 +25,18 @@ void wake(OrderedPoint& point, ReadyBatches& ready) {
     ready.insert(point.parked.extract(parked));
 }
 
+void add(const std::optional<uint64_t>& from, std::optional<uint64_t>& to) {
+  if (from) to = to.value_or(0) + *from;
+}
+
 // Adds what the stages of `line` counted to those of the same names.
 void add(const Line& line, std::vector<StageCounts>& counts) {
   for (StageCounts& from : line.counts()) {
     const auto to = std::ranges::find(counts, from.name, &StageCounts::name);
     if (to == counts.end()) continue;
     for (const auto& [event, count] : from.events) to->events[event] += count;
-    if (from.skipped_errors)
-      to->skipped_errors = to->skipped_errors.value_or(0) + *from.skipped_errors;
+    add(from.skipped_errors, to->skipped_errors);
+    add(from.left_out, to->left_out);
   }
 }
 
@@ -96,6 +100,11 @@ std::vector<StageCounts> Lines::counts() const {
   std::vector<StageCounts> counts = counts_before();
   add(*current_->line, counts);
   return counts;
+}
+
+void Lines::stop_calls() {
+  for (const LineRun* run : {current_.get(), previous_.get()})
+    if (run != nullptr) run->line->calls().stop();
 }
 
 uint32_t Lines::calls_outside() const {

@@ -57,6 +57,8 @@ class Lines {
   // Of the stages of the present line, with those of the same names before.
   std::vector<StageCounts> counts() const;
   uint32_t calls_outside() const;
+  // Tells every call that is under way, and those to come, that nobody waits for it.
+  void stop_calls();
 
  private:
   bool may_settle(const LineRun& run) const;

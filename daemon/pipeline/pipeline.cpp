@@ -13,11 +13,6 @@
 #include "daemon/pipeline/stage_marker.hpp"
 
 namespace wiremill {
-namespace {
-
-constexpr int kWorkerNice = 10;
-
-}  // namespace
 
 class Pipeline::Impl {
  public:
@@ -43,11 +38,14 @@ class Pipeline::Impl {
   ~Impl() { stop(); }
 
   void start() {
+    {
+      const MutexLock lock(mutex_);
+      lines_.current().line->calls().allow();
+    }
     for (uint32_t i = 0; i < options_.threads; ++i)
       workers_.emplace_back([this, i] {
         set_thread_name(fmt::format("worker-{}", i));
-        // On a busy machine documents wait on disk for the line, and nobody for an acknowledgement.
-        give_way(kWorkerNice);
+        give_way(kLineNice);
         work(i);
       });
   }
@@ -75,6 +73,7 @@ class Pipeline::Impl {
       stopping_ = true;
       condition_.notify_all();
       retired_.notify_all();
+      lines_.stop_calls();
     }
     for (std::thread& worker : workers_)
       if (worker.joinable()) worker.join();
@@ -119,6 +118,11 @@ class Pipeline::Impl {
   std::vector<StageCounts> stages() const {
     const MutexLock lock(mutex_);
     return lines_.counts();
+  }
+
+  std::optional<int64_t> hold_up_max_ms() const {
+    const MutexLock lock(mutex_);
+    return wiremill::hold_up_max_ms(lines_.line().stages());
   }
 
  private:
@@ -417,5 +421,6 @@ Result<std::vector<StateVersions::Mismatch>> Pipeline::refusals(const Line& next
 }
 Pipeline::Counters Pipeline::counters() const { return impl_->counters(); }
 std::vector<StageCounts> Pipeline::stages() const { return impl_->stages(); }
+std::optional<int64_t> Pipeline::hold_up_max_ms() const { return impl_->hold_up_max_ms(); }
 
 }  // namespace wiremill

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -109,6 +110,8 @@ class Pipeline {
   // What the stages of the line count, since the start, with that of stages of the same names in lines
   // before. Any thread.
   std::vector<StageCounts> stages() const;
+  // hold_up_max_ms() of the line that documents are read for. Any thread.
+  std::optional<int64_t> hold_up_max_ms() const;
 
  private:
   class Impl;

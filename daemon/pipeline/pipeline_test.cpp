@@ -115,6 +115,7 @@ TEST(Pipeline, AConditionKeepsDocumentsFromBothStepsOfItsStage) {
   };
   EXPECT_EQ(result_of(records[3]).extensions(0).json(),
             R"({"count":2,"sources":"in=2 ","carried":true})");
+  EXPECT_EQ(*line->stages()[0].left_out, 2U);
   EXPECT_EQ(records[1].spaces_size(), 1) << "topics alone";
   EXPECT_EQ(result_of(records[2]).status(), v1::Result::PROCESSED);
   // What a stage would have provided is missing, not empty: nobody looked.

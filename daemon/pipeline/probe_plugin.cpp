@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -66,6 +67,11 @@ void die(std::string_view body) {
   }
   if (body == "die by forks")
     for (int i = 0; i < 1000; ++i) fork();
+  if (body == "die by threads")
+    for (std::vector<std::thread> all;; usleep(100)) all.emplace_back([] { sleep(1000); });
+  if (body == "die by many processes")
+    for (;; usleep(2000))
+      if (fork() == 0) _exit(static_cast<int>(sleep(1000)));
   if (body == "die with words") {
     std::fputs("the last\nwords\n", stderr);
     std::abort();
@@ -95,6 +101,13 @@ struct Probe {
     output.byline("half an annotation");
     if (body.starts_with("die") || body == "reach out") die(body);
     if (body.starts_with("slow")) usleep(200'000);
+    if (body == "fork once") {
+      const pid_t child = fork();
+      if (child == 0) _exit(7);
+      int status = 0;
+      if (waitpid(child, &status, 0) != child || WEXITSTATUS(status) != 7)
+        throw std::runtime_error("no child");
+    }
     if (body == "alone?") {
       const int others = inside++;
       usleep(2000);
@@ -104,7 +117,7 @@ struct Probe {
     }
     if (body == "drop") return wiremill::Verdict::drop("ASKED", "the body says so");
     if (body == "bad") return wiremill::Verdict::bad_document("UNREADABLE", "the body says so");
-    if (body == "throw") throw std::runtime_error("thrown in process");
+    if (body.ends_with("throw")) throw std::runtime_error("thrown in process");
     if (body == "skip") return wiremill::Verdict::skip();
     if (body == "retry" && ++attempts % 3 != 0) return wiremill::Verdict::retry("not yet");
     if (body == "bad span") {

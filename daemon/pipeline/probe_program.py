@@ -24,6 +24,7 @@ class Probe(Stage):
     option_table = [Option("refuse", str, "", "Why it shall refuse."),
                     Option("dies_once", str, "", "A file: where it is not there yet, it is made and "
                                                  "this process ends soon after."),
+                    Option("notes", str, "", "A file for the ids of processes that it starts."),
                     Option("patience", "duration", "5s", "For nothing.", 1, 10_000),
                     Option("words", list, ["a", "b"], "For nothing.")]
     reads_body = True
@@ -50,6 +51,24 @@ class Probe(Stage):
             os.kill(os.getpid(), signal.SIGTERM)
         if body == "hang":
             time.sleep(1000)
+        if body.startswith("start processes"):
+            children = [self.start(time.sleep, 1000) for _ in range(int(body[-1]))]
+            time.sleep(0.3)  # to be counted
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+        if body == "start large processes":
+            for _ in range(3):
+                self.start(lambda: (b"x" * (100 << 20), time.sleep(1000)))
+            time.sleep(1000)
+        if body == "share memory with processes":
+            shared = b"x" * (100 << 20)
+            children = [self.start(time.sleep, 0.5) for _ in range(3)]
+            for child in children:
+                os.waitpid(child, 0)
+            assert len(shared) == 100 << 20
+        if body == "leave the group":
+            os.setpgid(0, 0)
         if body == "die by memory":
             all_of_it = []
             while True:
@@ -83,6 +102,16 @@ class Probe(Stage):
             output.entities([entity(token.begin, token.end)])
         output.carry(body.encode())
         self.count("seen")
+
+    def start(self, work, *arguments):
+        child = os.fork()
+        if child == 0:
+            work(*arguments)
+            os._exit(0)
+        if self.options["notes"]:
+            with open(self.options["notes"], "a") as notes:
+                notes.write(f"{child}\n")
+        return child
 
     def babble(self, chance, output):
         """Answers with a message in which bytes were changed."""

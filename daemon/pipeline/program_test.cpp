@@ -1,5 +1,6 @@
 // Stages that are programs (`command:`), through a whole line: what they say, how they die, and what
 // they print where messages belong.
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +27,11 @@ StageConfig program(std::vector<std::string> command) {
 
 StageConfig probe() { return program({"/usr/bin/python3", PROBE_PROGRAM}); }
 
-StageConfig shell(const std::string& script) { return program({"sh", "-c", script}); }
+StageConfig shell(const std::string& script) {
+  StageConfig config = program({"sh", "-c", script});
+  config.processes = 20;
+  return config;
+}
 
 std::string outcome(const v1::ResultRecord& record) {
   const v1::Result result = result_of(record);
@@ -40,6 +45,14 @@ std::string message(const v1::ResultRecord& record) {
 std::string why_not(const StageConfig& config) {
   const auto line = Line::build({config}, {}, {});
   return line ? "it was made" : line.error()[0].message;
+}
+
+// Ended; whether somebody above took note is no matter of ours.
+bool is_zombie(pid_t process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  std::string text;
+  std::getline(file, text);
+  return text.find(") Z ") != std::string::npos;
 }
 
 void option(StageConfig& config, const std::string& name, const std::string& value) {
@@ -172,6 +185,46 @@ TEST(Program, ProcessorTimeIsALimitOfItsOwn) {
   EXPECT_EQ(outcome(records[2]), "PROCESSED ");
 }
 
+// What it starts is refused, or counted with it and ends with it.
+TEST(Program, ItsProcessesAreLimited) {
+  StageConfig config = probe();
+  const auto refused = run(*build({config}), {{"s", "start processes 1"}, {"s", "plain"}});
+  EXPECT_EQ(outcome(refused[0]), "DEAD EXCEPTION");
+  EXPECT_NE(message(refused[0]).find("Operation not permitted"), std::string::npos)
+      << message(refused[0]);
+  EXPECT_EQ(outcome(refused[1]), "PROCESSED ");
+
+  config.processes = 4;
+  config.memory_bytes_max = 256 << 20;
+  const std::filesystem::path mark =
+      std::filesystem::temp_directory_path() / fmt::format("wiremill-{}-child", getpid());
+  option(config, "notes", mark.string());
+  const auto records = run(*build({config}), {{"s", "start processes 3"},
+                                              {"s", "start processes 4"},
+                                              {"s", "plain"},
+                                              {"s", "start large processes"},
+                                              {"s", "share memory with processes"},
+                                              {"s", "leave the group"}});
+  EXPECT_EQ(outcome(records[0]), "PROCESSED ") << message(records[0]);
+  EXPECT_EQ(outcome(records[1]), "DEAD PROCESSES");
+  EXPECT_NE(message(records[1]).find("had 5 processes, over its limit of 4"), std::string::npos)
+      << message(records[1]);
+  EXPECT_EQ(outcome(records[2]), "PROCESSED ");
+  EXPECT_EQ(outcome(records[3]), "DEAD MEMORY");  // none of them holds too much
+  EXPECT_EQ(outcome(records[4]), "PROCESSED ") << message(records[4]);
+  EXPECT_EQ(outcome(records[5]), "DEAD EXCEPTION");
+  EXPECT_NE(message(records[5]).find("Operation not permitted"), std::string::npos);
+  // Nothing that was started is left.
+  std::ifstream notes(mark);
+  size_t started = 0;
+  for (pid_t child; notes >> child; ++started) {
+    for (int i = 0; i < 1000 && kill(child, 0) == 0 && !is_zombie(child); ++i) usleep(10'000);
+    EXPECT_TRUE(kill(child, 0) != 0 || is_zombie(child)) << child;
+  }
+  EXPECT_GE(started, 4U);
+  std::filesystem::remove(mark);
+}
+
 TEST(Program, LargeDocumentsGoThrough) {
   const std::string large(10 << 20, 'l');
   const auto line = build({probe()});
@@ -250,7 +303,7 @@ TEST(Program, FindsAReducedEnvironmentAndNoDescriptors) {
 TEST(Program, IsNotStartedWhereItsParentIsGone) {
   const auto says = [](const std::string& parent) {
     const std::string command =
-        "'" + stagehost_program() + "' " + parent + " --command . echo started 2>&1; :";
+        "'" + stagehost_program() + "' " + parent + " 1 --command . echo started 2>&1; :";
     FILE* const pipe = popen(command.c_str(), "r");
     char line[256] = "";
     EXPECT_NE(std::fgets(line, sizeof line, pipe), nullptr);

@@ -1,7 +1,8 @@
-/* A stage for tests in C: ends its process at a document that says so, and never says which one it is
- * at. */
+/* A stage for tests in C: ends its process at a document that says so, waits to be cancelled at another,
+ * and never says which one it is at. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <wiremill/plugin.h>
 
@@ -20,6 +21,9 @@ static int32_t process(void *self, const wm_batch *batch) {
   for (uint32_t i = 0; i < batch->count; ++i) {
     const wm_view text = batch->documents[i]->text;
     if (text.size == 3 && memcmp(text.data, "die", 3) == 0) abort();
+    while (text.size == 4 && memcmp(text.data, "wait", 4) == 0 &&
+           __atomic_load_n(batch->cancelled, __ATOMIC_RELAXED) == 0)
+      usleep(1000);
     batch->output->set_text(batch, i, WM_BYLINE, text);
   }
   return 0;

@@ -288,7 +288,9 @@ class Batch {
     batch_->output->verdict(batch_, static_cast<uint32_t>(index), verdict.kind,
                             to_view(verdict.code), to_view(verdict.message));
   }
-  bool cancelled() const { return *batch_->cancelled != 0; }
+  bool cancelled() const {  // set by another thread
+    return __atomic_load_n(batch_->cancelled, __ATOMIC_RELAXED) != 0;
+  }
   // The work on this document begins (wm_output.begin).
   void begin(size_t index) const {
     constexpr size_t known = offsetof(wm_output, begin) + sizeof(wm_output::begin);
