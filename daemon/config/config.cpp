@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -165,9 +166,16 @@ void read_command(Reading& reading, Section& section, StageConfig& stage) {
   }
 }
 
+// Wiremill's own, which run inside the daemon where nothing else is said; in the order of the default
+// line.
+constexpr std::array<std::string_view, 5> kOwnPlugins = {"clean", "language", "entities",
+                                                         "duplicates", "summary"};
+
 void read_isolation(Section& section, StageConfig& stage) {
   const bool is_program = section.find("command") != nullptr;
-  std::string isolation = is_program ? "process" : "thread";
+  const bool is_own =
+      !is_program && std::ranges::find(kOwnPlugins, stage.plugin) != kOwnPlugins.end();
+  std::string isolation = is_own ? "thread" : "process";
   section.choice("isolation", isolation, {"thread", "process"});
   if (is_program && isolation == "thread")
     section.wrong(*section.find("isolation"), "isolation", "must be process for a command");
@@ -237,8 +245,11 @@ StageConfig read_stage(Reading& reading, const YamlNode& node, size_t index) {
 // A file without `stages` has those of config/wiremill.yaml, with their defaults.
 std::vector<StageConfig> default_stages(const std::string& file_name) {
   std::vector<StageConfig> stages;
-  for (const char* name : {"clean", "language", "entities", "duplicates", "summary"})
-    stages.push_back({.where = file_name, .name = name, .plugin = name, .options = {}});
+  for (const std::string_view name : kOwnPlugins)
+    stages.push_back({.where = file_name,
+                      .name = std::string(name),
+                      .plugin = std::string(name),
+                      .options = {}});
   return stages;
 }
 

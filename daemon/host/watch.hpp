@@ -31,7 +31,8 @@ class Watch {
 
   // Until one of the descriptors is ready; what ended the process otherwise.
   std::optional<Death> wait(std::span<const pollfd> descriptors);
-  // Time in which the process waited for the daemon is not its own.
+  // Time in which the process waited for the daemon is not its own, nor that in which it waited for a
+  // core: a busy machine makes no document late.
   void pause() { paused_at_ns_ = monotonic_ns(); }
   void go_on() { served_ns_ += monotonic_ns() - paused_at_ns_; }
 
@@ -59,6 +60,8 @@ class Watch {
   uint32_t talks_ = 0;             // about the document
   int64_t paused_at_ns_ = 0;
   int64_t served_ns_ = 0, served_before_ns_ = 0;  // in the call; before the document
+  // Without a core, as far as it was looked at: at the document; before it, -1 where not looked yet.
+  int64_t waited_ns_ = 0, waited_before_ns_ = -1;
   int64_t cpu_before_ns_ = 0;
   int64_t cancelled_at_ns_ = 0;
 };

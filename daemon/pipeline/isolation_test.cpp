@@ -85,6 +85,25 @@ TEST(Isolation, ADeathCostsTheGuiltyDocumentAlone) {
             R"({"count":26,"sources":"s=26 ","carried":true})");
 }
 
+// 0.1 s of processor time beside many who are in no hurry to give it up.
+TEST(Isolation, ADocumentIsNotLateBecauseTheMachineIsBusy) {
+  StageConfig config = hosted_probe();
+  config.deadline_ms = 400;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  std::atomic<bool> is_over = false;
+  std::vector<std::thread> others;
+  for (unsigned i = 0; i < 2 * std::thread::hardware_concurrency(); ++i)
+    others.emplace_back([&] {
+      while (!is_over) {
+      }
+    });
+  const auto records = run(*line, {{"s", "compute"}});
+  is_over = true;
+  for (std::thread& other : others) other.join();
+  EXPECT_EQ(outcome(records[0]), "PROCESSED ") << result_of(records[0]).failure().message();
+}
+
 TEST(Isolation, FindsTheGuiltyDocumentOfAStageThatNeverSaysWhereItIs) {
   StageConfig config = hosted_probe();
   config.name = "silent";

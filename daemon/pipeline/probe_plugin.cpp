@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -101,6 +102,11 @@ struct Probe {
     output.byline("half an annotation");
     if (body.starts_with("die") || body == "reach out") die(body);
     if (body.starts_with("slow")) usleep(200'000);
+    if (body == "compute") {
+      const std::clock_t until = std::clock() + CLOCKS_PER_SEC / 10;
+      while (std::clock() < until) {
+      }
+    }
     if (body == "fork once") {
       const pid_t child = fork();
       if (child == 0) _exit(7);
