@@ -1,6 +1,6 @@
 // A stage for tests: does what the document's body asks for, and counts documents per source in its
-// state. Loaded by pipeline_test and by the end-to-end tests. STATE_VERSION: of a newer
-// build of it; FATAL: one that dies of every document.
+// state. Loaded by pipeline_test and by the end-to-end tests. Also built with another STATE_VERSION, and
+// FATAL: dying of every document.
 
 #include <wiremill/stage.hpp>
 

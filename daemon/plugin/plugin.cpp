@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 
 constexpr size_t kLogLineBytesMax = 4096;
 constexpr size_t kCountersMax = 64;
-constexpr size_t kCopiesMax = 500;  // each holds memory and a descriptor as long as the process lives
+constexpr size_t kCopiesMax =
+    500;  // each holds memory and a descriptor as long as the process lives
 
 std::string_view as_string_view(wm_view view) {
   return view.size == 0 ? std::string_view{} : std::string_view{view.data, view.size};
@@ -130,10 +131,11 @@ class Registry {
     const MutexLock lock(mutex_);
     if (known_.insert(path).second) return path;
     if (copies_ == kCopiesMax)
-      return fail(ErrorCode::Config,
-                  "{}: {} replaced plugins are loaded already, and none is ever unloaded: start the "
-                  "daemon again, or give the stage isolation: process",
-                  path, kCopiesMax);
+      return fail(
+          ErrorCode::Config,
+          "{}: {} replaced plugins are loaded already, and none is ever unloaded: start the "
+          "daemon again, or give the stage isolation: process",
+          path, kCopiesMax);
     ++copies_;
     return private_copy(path);
   }
