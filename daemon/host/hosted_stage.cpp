@@ -230,12 +230,13 @@ class ProcessStage final : public HostedStage {
       if (!broken_.empty()) return;
       broken_ = why;
     }
-    Stage::log(WM_LOG_ERROR, fmt::format("broken: {}; until the daemon is started again {}", why,
-                                         config_.on_broken == StageConfig::OnBroken::Stop
-                                             ? "the line stands still"
-                                         : config_.on_broken == StageConfig::OnBroken::Skip
-                                             ? "documents go on without it"
-                                             : "documents are dead letters"));
+    Stage::log(WM_LOG_ERROR,
+               fmt::format("broken: {}; {}", why,
+                           config_.on_broken == StageConfig::OnBroken::Stop
+                               ? "the line stands still until the daemon is started again"
+                           : config_.on_broken == StageConfig::OnBroken::Skip
+                               ? "documents go on without it until the next start or reload"
+                               : "documents are dead letters until the next start or reload"));
   }
 
   // What a broken stage says of documents.

@@ -144,7 +144,7 @@ void stop_with(const StageConfig& config, const char* body) {
     ADD_FAILURE() << "a cancelled document has a result";
     return {};
   };
-  const auto pipeline = Pipeline::make(*line, **state, {.threads = 1}, ports);
+  const auto pipeline = Pipeline::make(borrowed(*line), **state, {.threads = 1}, ports);
   ASSERT_TRUE(pipeline);
   (*pipeline)->start();
   while ((*pipeline)->counters().in_line == 0) std::this_thread::yield();
