@@ -243,6 +243,7 @@ stages:
 TEST(Config, AStageMayHaveAProcessOfItsOwnWithLimits) {
   const Config config = parsed(R"(stages:
   - name: inside
+    plugin: clean
   - name: outside
     isolation: process
     deadline: 250ms
@@ -269,10 +270,10 @@ TEST(Config, AStageMayHaveAProcessOfItsOwnWithLimits) {
 
   EXPECT_EQ(errors_of("stages:\n  - {name: a, isolation: process, memory_bytes_max: 15MiB}\n"),
             "t.yaml:2:53: stages[0].memory_bytes_max: must be from 16MiB to 1TiB, not 15MiB\n");
-  EXPECT_EQ(errors_of("stages:\n  - {name: a, deadline: 1s}\n"),
-            "t.yaml:2:25: stages[0].deadline: needs isolation: process\n");
-  EXPECT_EQ(errors_of("stages:\n  - {name: a, processes: 2}\n"),
-            "t.yaml:2:26: stages[0].processes: needs isolation: process\n");
+  EXPECT_EQ(errors_of("stages:\n  - {name: clean, deadline: 1s}\n"),
+            "t.yaml:2:29: stages[0].deadline: needs isolation: process\n");
+  EXPECT_EQ(errors_of("stages:\n  - {name: a, isolation: thread, processes: 2}\n"),
+            "t.yaml:2:45: stages[0].processes: needs isolation: process\n");
   EXPECT_EQ(errors_of("stages:\n  - {name: a, timeout: 0s}\n"),
             "t.yaml:2:24: stages[0].timeout: must be from 1ms to 1d, not 0s\n");
   EXPECT_EQ(errors_of("stages:\n  - {name: a, command: [\"x\\0y\"]}\n"),
@@ -320,6 +321,21 @@ t.yaml:6:42: stages[4].isolation: must be process for a command
 t.yaml:7:28: stages[5].environment: needs a command
 t.yaml:8:49: stages[6].environment: must be a map of NAME: value, without zero bytes
 )");
+}
+
+TEST(Config, OnlyWiremillsOwnPluginsRunInsideTheDaemonUnlessItIsAskedFor) {
+  const Config config = parsed(R"(stages:
+  - name: language
+  - {name: tidy, plugin: clean}
+  - name: mine
+  - {name: clean, plugin: ./clean.so}
+  - {name: trusted, isolation: thread}
+  - {name: summary, isolation: process}
+)");
+  std::vector<bool> outside;
+  for (const StageConfig& stage : config.stages) outside.push_back(stage.own_process);
+  EXPECT_EQ(outside, (std::vector<bool>{false, false, true, true, false, true}));
+  for (const StageConfig& stage : parsed("").stages) EXPECT_FALSE(stage.own_process) << stage.name;
 }
 
 // A condition stays as it is written: the line knows what it means.
