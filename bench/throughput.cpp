@@ -6,10 +6,10 @@
 //   empty    the clients against a fresh wiremilld without stages
 //   default  the clients against a fresh wiremilld with its default line
 // so that whatever else the machine does falls on all of them alike; the table shows medians of the
-// rounds and of their ratios. A part of the documents warms each server up. A daemon's figures are documents a second until the last was
-// acknowledged, until the last one's result was on disk and handed to a subscriber, and the speed
-// at which a subscriber reads all results afterwards. Every document must come out PROCESSED,
-// exactly once and in order.
+// rounds and of their ratios. A part of the documents warms each server up. A daemon's figures are
+// documents a second until the last was acknowledged, until the last one's result was on disk and
+// handed to a subscriber, and the speed at which a subscriber reads all results afterwards. Every
+// document must come out PROCESSED, exactly once and in order.
 
 #include <fmt/format.h>
 #include <sys/utsname.h>

@@ -1,6 +1,6 @@
-// `wiremill plugin list`, `show` and `new` (`check` is plugin_check.cpp). List and show read each file's note first; a file whose
-// note will do is then loaded into this process for its descriptor, so its static constructors and
-// its init run here, with the caller's rights.
+// `wiremill plugin list`, `show` and `new` (`check` is plugin_check.cpp). List and show read each
+// file's note first; a file whose note will do is then loaded into this process for its descriptor,
+// so its static constructors and its init run here, with the caller's rights.
 
 #include <fmt/format.h>
 

@@ -45,7 +45,8 @@ struct StageConfig {
   std::string where;
   std::string name;
   std::string plugin;  // a name, looked up in the plugin folders, or a path (with a slash)
-  // Instead of a plugin: a program with its arguments, run in `folder`, the configuration file's own ("": here).
+  // Instead of a plugin: a program with its arguments, run in `folder`, the configuration file's own
+  // ("": here).
   std::vector<std::string> command{};
   std::string folder{};
   std::vector<std::pair<std::string, std::string>> environment{};  // beside what the daemon gives

@@ -1,7 +1,7 @@
-// The calls of process and settle that are under way in one line, and the flag `cancelled` of each: it is
-// set where a document has been in a stage for longer than the stage's `timeout`, and in all of them
-// when the line stops. A thread looks at the timeouts where a stage has one; it cannot interrupt a
-// call, only tell it. Made with the line.
+// The calls of process and settle that are under way in one line, and the flag `cancelled` of each:
+// it is set where a document has been in a stage for longer than the stage's `timeout`, and in all
+// of them when the line stops. A thread looks at the timeouts where a stage has one; it cannot
+// interrupt a call, only tell it. Made with the line.
 #pragma once
 
 #include <atomic>

@@ -11,10 +11,10 @@
 // The same records give the same results for any number of threads: process sees one document,
 // settle and emission see all in order, and nothing else has memory.
 //
-// The line can be replaced while documents are in it. What is read from then on goes through the new
-// line; at its first settle that waits until the old line's documents are behind their last one. So
-// every settle still sees all documents in order, and stages find by their names what was remembered
-// before.
+// The line can be replaced while documents are in it. What is read from then on goes through the
+// new line; at its first settle that waits until the old line's documents are behind their last
+// one. So every settle still sees all documents in order, and stages find by their names what was
+// remembered before.
 #pragma once
 
 #include <cstdint>
@@ -66,8 +66,8 @@ class Pipeline {
   // Every key space that a pipeline with this line and with dead letters needs of the state store.
   static std::vector<std::string> spaces(const Line& line);
 
-  // `state`, which has those spaces, and the dead letters outlive it. Errors: Io (the state store, the
-  // marker), Config (a stage whose state has another version).
+  // `state`, which has those spaces, and the dead letters outlive it. Errors: Io (the state store,
+  // the marker), Config (a stage whose state has another version).
   static Result<std::unique_ptr<Pipeline>> make(std::shared_ptr<Line> line, StateStore& state,
                                                 const PipelineOptions& options,
                                                 PipelinePorts ports);
@@ -78,9 +78,9 @@ class Pipeline {
   void start();
   // There may be more to read. Any thread.
   void wake();
-  // Sends what is read from now on through `next`, for which the state has the spaces, and answers the
-  // first sequence of it. Any thread but a worker. Errors: Busy (the line before this one is not taken
-  // yet), Config (refusals()), Unavailable (the pipeline has stopped), Io.
+  // Sends what is read from now on through `next`, for which the state has the spaces, and answers
+  // the first sequence of it. Any thread but a worker. Errors: Busy (the line before this one is
+  // not taken yet), Config (refusals()), Unavailable (the pipeline has stopped), Io.
   Result<uint64_t> replace(std::shared_ptr<Line> next);
   // Waits until every document of the replaced line has its result, and answers that line for the
   // caller to end: ending its processes takes time. Null where the pipeline stops before that; the
@@ -107,8 +107,8 @@ class Pipeline {
   };
   Counters counters() const;
 
-  // What the stages of the line count, since the start, with that of stages of the same names in lines
-  // before. Any thread.
+  // What the stages of the line count, since the start, with that of stages of the same names in
+  // lines before. Any thread.
   std::vector<StageCounts> stages() const;
   // hold_up_max_ms() of the line that documents are read for. Any thread.
   std::optional<int64_t> hold_up_max_ms() const;

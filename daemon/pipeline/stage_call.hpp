@@ -25,8 +25,8 @@ namespace wiremill {
 struct LineStage {
   const Stage* stage = nullptr;
   std::optional<StageCondition> when;  // none: every document
-  std::shared_ptr<std::atomic<uint64_t>>
-      left_out;  // by it, since the start; null where there is none
+  // How many it left out, since the start; null where there is none.
+  std::shared_ptr<std::atomic<uint64_t>> left_out;
   std::shared_ptr<SkippedErrors> skipped_errors;  // null: a document that fails is DEAD
   Annotations wanted = 0;                         // requires or uses
   Annotations provided = 0;
@@ -44,15 +44,16 @@ std::optional<int64_t> hold_up_max_ms(const LineStage& stage);
 std::optional<int64_t> hold_up_max_ms(std::span<const LineStage> stages);
 
 // Calls process for those of `flights` that are in the line and for which the stage's condition
-// holds; tries WM_RETRY and WM_FAILED again, document by document, up to attempts_max and within the
-// stage's timeout. Sets what the flights have from the stage, and which of them it leaves out. Errors:
-// Unavailable, where the stage is broken and shall stop the line, or the line's calls were stopped: the
-// flights are of no further use.
+// holds; tries WM_RETRY and WM_FAILED again, document by document, up to attempts_max and within
+// the stage's timeout. Sets what the flights have from the stage, and which of them it leaves out.
+// Errors: Unavailable, where the stage is broken and shall stop the line, or the line's calls were
+// stopped: the flights are of no further use.
 Status call_process(const LineStage& stage, std::span<Flight> flights);
 
-// Calls settle for those that process did not leave out, once: nothing is tried again. Changes go to `state` under the document's
-// sequence and to Flight::changes. An error of the state store is not the documents' fault: it is
-// answered, whatever the stage said of them; as is that of a broken stage.
+// Calls settle for those that process did not leave out, once: nothing is tried again. Changes go
+// to `state` under the document's sequence and to Flight::changes. An error of the state store is
+// not the documents' fault: it is answered, whatever the stage said of them; as is that of a broken
+// stage.
 Status call_settle(const LineStage& stage, std::span<Flight> flights, StateStore& state);
 
 }  // namespace wiremill

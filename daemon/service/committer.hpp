@@ -92,9 +92,9 @@ class Committer {
 
 // Opens the store in `directory` and brings it up to the newest durable result: applies the changes
 // that the log recorded above the store's own checkpoint. Before each of its checkpoints `results`,
-// which outlives it, is synced, so that no power cut leaves it ahead of the log. Errors: Io, NoSpace, Locked, Damaged (the
-// store cannot be read, is ahead of the log, or is behind what the log still holds; the message
-// says what to do).
+// which outlives it, is synced, so that no power cut leaves it ahead of the log. Errors: Io,
+// NoSpace, Locked, Damaged (the store cannot be read, is ahead of the log, or is behind what the
+// log still holds; the message says what to do).
 Result<std::unique_ptr<StateStore>> open_state(const std::string& directory,
                                                const std::vector<std::string>& spaces, Log& results,
                                                StateStoreOptions options = {});

@@ -1,6 +1,6 @@
 // What the service manager is told (sd_notify(3)): that the daemon is ready, what it does, that it
-// reloads, that it stops, and, where a watchdog is set, that it makes progress. Without a service manager nothing
-// happens. Main thread.
+// reloads, that it stops, and, where a watchdog is set, that it makes progress. Without a service
+// manager nothing happens. Main thread.
 #pragma once
 
 #include <chrono>

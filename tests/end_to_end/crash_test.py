@@ -20,7 +20,7 @@ class CrashTest(EndToEndTest):
     def slow_daemon(self):
         return self.daemon({"log": {"format": "json"},
                             "stages": [{"name": "probe", "plugin": PROBE,
-                                        "attempts_max": ATTEMPTS_MAX}]})
+                                        "attempts_max": ATTEMPTS_MAX, "isolation": "thread"}]})
 
     def push(self, daemon, bodies):
         documents = [document(id=f"{i}", source="s", body=body) for i, body in enumerate(bodies)]
