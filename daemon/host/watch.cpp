@@ -27,6 +27,9 @@ Watch::Watch(Process& process, const StageConfig& limits, size_t documents, int6
       cancelled_(cancelled),
       place_(std::move(place)),
       began_ns_(monotonic_ns()),
+      waited_before_call_ns_(waited_for_core_ns(process.id())),
+      waited_before_ns_(waited_before_call_ns_),
+      waited_ns_(waited_before_call_ns_),
       cpu_before_ns_(limits.cpu_seconds_max > 0 ? process.cpu_ns() : 0) {}
 
 std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {
@@ -50,9 +53,7 @@ std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {
 
 std::optional<Death> Watch::over_limit() {
   looked_ns_ = monotonic_ns();
-  const int64_t waited_ns = waited_for_core_ns(process_.id());
-  if (waited_before_ns_ < 0) waited_before_ns_ = waited_ns;
-  waited_ns_ = waited_ns - waited_before_ns_;
+  waited_ns_ = waited_for_core_ns(process_.id());
   if (auto death = too_much()) return death;
   if (cancelled_at_ns_ == 0 && is_set(cancelled_)) cancelled_at_ns_ = looked_ns_;
   if (cancelled_at_ns_ > 0 && looked_ns_ - cancelled_at_ns_ > kCancelGraceMs * kMillisecond)
@@ -102,8 +103,7 @@ void Watch::look() {
   if (place.document != at_.document) {
     talks_ = 0;
     served_before_ns_ = served_ns_;
-    waited_ns_ = 0;
-    waited_before_ns_ = -1;
+    waited_before_ns_ = waited_ns_;
     if (limits_.cpu_seconds_max > 0 && at_.document < documents_)
       cpu_before_ns_ = process_.cpu_ns();
   }
@@ -114,11 +114,12 @@ void Watch::look() {
 // have no longer.
 int64_t Watch::due_ns() const {
   const int64_t deadline_ns = limits_.deadline_ms * kMillisecond;
-  const int64_t all_due_ns =
-      began_ns_ + deadline_ns * static_cast<int64_t>(documents_) + served_ns_ + waited_ns_;
+  const int64_t all_due_ns = began_ns_ + deadline_ns * static_cast<int64_t>(documents_) +
+                             served_ns_ + waited_ns_ - waited_before_call_ns_;
   if (at_.document >= documents_) return all_due_ns;
   const int64_t began_ns = std::clamp(at_.began_ns, began_ns_, monotonic_ns());
-  return std::min(all_due_ns, began_ns + deadline_ns + served_ns_ - served_before_ns_ + waited_ns_);
+  return std::min(all_due_ns, began_ns + deadline_ns + served_ns_ - served_before_ns_ + waited_ns_ -
+                                  waited_before_ns_);
 }
 
 std::optional<uint32_t> Watch::guilty() const {

@@ -60,8 +60,9 @@ class Watch {
   uint32_t talks_ = 0;             // about the document
   int64_t paused_at_ns_ = 0;
   int64_t served_ns_ = 0, served_before_ns_ = 0;  // in the call; before the document
-  // Without a core, as far as it was looked at: at the document; before it, -1 where not looked yet.
-  int64_t waited_ns_ = 0, waited_before_ns_ = -1;
+  // Without a core: before the call, at the last look before the document, at the last look.
+  const int64_t waited_before_call_ns_;
+  int64_t waited_before_ns_, waited_ns_;
   int64_t cpu_before_ns_ = 0;
   int64_t cancelled_at_ns_ = 0;
 };
