@@ -27,10 +27,13 @@ Watch::Watch(Process& process, const StageConfig& limits, size_t documents, int6
       cancelled_(cancelled),
       place_(std::move(place)),
       began_ns_(monotonic_ns()),
-      waited_before_call_ns_(waited_for_core_ns(process.id())),
-      waited_before_ns_(waited_before_call_ns_),
-      waited_ns_(waited_before_call_ns_),
-      cpu_before_ns_(limits.cpu_seconds_max > 0 ? process.cpu_ns() : 0) {}
+      used_before_call_(use()),
+      used_before_(used_before_call_),
+      used_(used_before_call_) {}
+
+Watch::Used Watch::use() const {
+  return {process_.cpu_ns(), limits_.processes > 1 ? 0 : waited_for_core_ns(process_.id())};
+}
 
 std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {
   for (;;) {
@@ -53,7 +56,7 @@ std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {
 
 std::optional<Death> Watch::over_limit() {
   looked_ns_ = monotonic_ns();
-  waited_ns_ = waited_for_core_ns(process_.id());
+  used_ = use();
   if (auto death = too_much()) return death;
   if (cancelled_at_ns_ == 0 && is_set(cancelled_)) cancelled_at_ns_ = looked_ns_;
   if (cancelled_at_ns_ > 0 && looked_ns_ - cancelled_at_ns_ > kCancelGraceMs * kMillisecond)
@@ -63,7 +66,7 @@ std::optional<Death> Watch::over_limit() {
     return stop("DEADLINE", fmt::format("ran for more than {} ms", limits_.deadline_ms));
   const auto share = static_cast<int64_t>(at_.document < documents_ ? 1 : documents_);
   if (limits_.cpu_seconds_max > 0 &&
-      process_.cpu_ns() - cpu_before_ns_ > limits_.cpu_seconds_max * kSecond * share)
+      used_.cpu_ns - used_before_.cpu_ns > limits_.cpu_seconds_max * kSecond * share)
     return stop("CPU",
                 fmt::format("used more than {} s of processor time", limits_.cpu_seconds_max));
   return std::nullopt;
@@ -103,9 +106,10 @@ void Watch::look() {
   if (place.document != at_.document) {
     talks_ = 0;
     served_before_ns_ = served_ns_;
-    waited_before_ns_ = waited_ns_;
-    if (limits_.cpu_seconds_max > 0 && at_.document < documents_)
-      cpu_before_ns_ = process_.cpu_ns();
+    // It may have begun to wait since the last look, and have used nothing yet.
+    used_before_.waited_ns = used_.waited_ns;
+    used_ = use();
+    used_before_.cpu_ns = at_.document < documents_ ? used_.cpu_ns : used_before_call_.cpu_ns;
   }
   at_ = place;
 }
@@ -114,12 +118,17 @@ void Watch::look() {
 // have no longer.
 int64_t Watch::due_ns() const {
   const int64_t deadline_ns = limits_.deadline_ms * kMillisecond;
-  const int64_t all_due_ns = began_ns_ + deadline_ns * static_cast<int64_t>(documents_) +
-                             served_ns_ + waited_ns_ - waited_before_call_ns_;
+  const int64_t all_ns = deadline_ns * static_cast<int64_t>(documents_);
+  const int64_t all_due_ns =
+      began_ns_ + all_ns + served_ns_ + excused_ns(used_before_call_, all_ns);
   if (at_.document >= documents_) return all_due_ns;
   const int64_t began_ns = std::clamp(at_.began_ns, began_ns_, monotonic_ns());
-  return std::min(all_due_ns, began_ns + deadline_ns + served_ns_ - served_before_ns_ + waited_ns_ -
-                                  waited_before_ns_);
+  return std::min(all_due_ns, began_ns + deadline_ns + served_ns_ - served_before_ns_ +
+                                  excused_ns(used_before_, deadline_ns));
+}
+
+int64_t Watch::excused_ns(const Used& before, int64_t deadline_ns) const {
+  return used_.cpu_ns - before.cpu_ns < deadline_ns ? used_.waited_ns - before.waited_ns : 0;
 }
 
 std::optional<uint32_t> Watch::guilty() const {

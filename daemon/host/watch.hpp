@@ -32,7 +32,8 @@ class Watch {
   // Until one of the descriptors is ready; what ended the process otherwise.
   std::optional<Death> wait(std::span<const pollfd> descriptors);
   // Time in which the process waited for the daemon is not its own, nor that in which it waited for a
-  // core: a busy machine makes no document late.
+  // core: a busy machine makes no document late. That holds until it had as much processor time as its
+  // deadline is long, for a process can also take the cores from itself.
   void pause() { paused_at_ns_ = monotonic_ns(); }
   void go_on() { served_ns_ += monotonic_ns() - paused_at_ns_; }
 
@@ -43,6 +44,15 @@ class Watch {
 
  private:
   std::optional<uint32_t> guilty() const;
+  // What the kernel says of it since its beginning.
+  struct Used {
+    int64_t cpu_ns = 0;  // of all its threads
+    int64_t waited_ns =
+        0;  // without a core; 0 where it may have other processes, which nobody asks
+  };
+  Used use() const;
+  int64_t excused_ns(const Used& before, int64_t deadline_ns) const;
+
   void look();  // where it is
   int64_t due_ns() const;
   std::optional<Death> over_limit();
@@ -60,10 +70,8 @@ class Watch {
   uint32_t talks_ = 0;             // about the document
   int64_t paused_at_ns_ = 0;
   int64_t served_ns_ = 0, served_before_ns_ = 0;  // in the call; before the document
-  // Without a core: before the call, at the last look before the document, at the last look.
-  const int64_t waited_before_call_ns_;
-  int64_t waited_before_ns_, waited_ns_;
-  int64_t cpu_before_ns_ = 0;
+  const Used used_before_call_;
+  Used used_before_, used_;  // before the document; at the last look
   int64_t cancelled_at_ns_ = 0;
 };
 

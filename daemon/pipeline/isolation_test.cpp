@@ -104,6 +104,15 @@ TEST(Isolation, ADocumentIsNotLateBecauseTheMachineIsBusy) {
   EXPECT_EQ(outcome(records[0]), "PROCESSED ") << result_of(records[0]).failure().message();
 }
 
+// With the wait excused it would reach its processor time instead.
+TEST(Isolation, ADocumentThatTakesTheCoresFromItselfIsLate) {
+  StageConfig config = hosted_probe();
+  config.deadline_ms = 500;
+  config.cpu_seconds_max = 4;
+  const auto records = run(*build({config}), {{"s", "die by busy threads"}});
+  EXPECT_EQ(outcome(records[0]), "DEAD DEADLINE");
+}
+
 TEST(Isolation, FindsTheGuiltyDocumentOfAStageThatNeverSaysWhereItIs) {
   StageConfig config = hosted_probe();
   config.name = "silent";

@@ -46,6 +46,9 @@ void die(std::string_view body) {
   if (body == "die by kill") kill(getpid(), SIGKILL);
   if (body == "die by a loop")
     for (volatile unsigned forever = 0;;) forever = forever + 1;
+  if (body == "die by busy threads")
+    for (std::vector<std::thread> all;;)
+      if (all.size() < 32) all.emplace_back([] { die("die by a loop"); });
   if (body == "die by memory")
     for (std::vector<std::string> all;;) all.emplace_back(16 << 20, 'x');
   if (body == "die by shared memory")
