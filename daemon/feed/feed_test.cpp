@@ -235,6 +235,10 @@ TEST_F(FeedTest, PublishesToSubscribersOfTopics) {
 TEST_F(FeedTest, ALiveSubscriberGetsNothingFromBefore) {
   start();
   append(1, 10);
+  // The feed reads what is new when it is woken: that it has, the head of a replay says.
+  const ReplayEvent passed = next(*client(From::Live));
+  ASSERT_EQ(passed.kind, Kind::Head);
+  ASSERT_EQ(passed.sequence, 10U);
   RawSubscriber subscriber(options_.endpoint, zmq::socket_type::sub);
   ASSERT_EQ(subscriber.receive().at(0), "!heartbeat");
   append(11, 11);
