@@ -31,6 +31,13 @@ inline StageConfig probe_stage(const std::string& name) {
   return config;
 }
 
+inline StageConfig probe_when(const std::string& name, const std::string& condition) {
+  StageConfig config = probe_stage(name);
+  config.when = condition;
+  config.when_where = "test.yaml:2:11";
+  return config;
+}
+
 inline std::unique_ptr<Line> build(const std::vector<StageConfig>& stages) {
   auto line = Line::build(stages, {}, {});
   if (!line) {
