@@ -79,6 +79,28 @@ TEST_F(LogOpening, ServesTheFewRecordsBehindALongLostStretch) {
   EXPECT_EQ(found[100].payload, "behind");
 }
 
+// No writer promises an offset where no group can begin; the log would go on there.
+TEST_F(LogOpening, TakesAHeaderWithAnImpossiblePromiseForNone) {
+  constexpr uint64_t kSalt = 0x5a17;
+  const std::vector<std::string> payloads(1, "damaged");
+  std::string group(static_cast<size_t>(group_bytes(payloads)), '\0');
+  encode_group({.salt = kSalt,
+                .offset = kSegmentHeaderBytes,
+                .synced_before = kSegmentHeaderBytes + kGroupHeaderBytes + 3,
+                .epoch = 1,
+                .first = 1},
+               payloads, group.data());
+  group[kGroupHeaderBytes + kRecordHeaderBytes] ^= 1;
+  std::filesystem::create_directory(options_.directory);
+  set_bytes(segment(1),
+            encode_segment_header({.name = options_.name, .first = 1, .epoch = 1, .salt = kSalt}) +
+                group + std::string(4096, '\0'));
+  append(*open(), "more");
+  const auto records = read_all(*open());
+  ASSERT_FALSE(records.empty());
+  EXPECT_EQ(records.back().payload, "more");
+}
+
 TEST_F(LogOpening, ReadsAnOlderSegmentWithoutItsHeader) {
   options_.segment_bytes = 8 << 10;
   uint64_t second = 0;

@@ -56,7 +56,8 @@ Result<std::optional<LogMark>> read_mark(FileSystem& files, const std::string& d
     log_warning("{}; the log opens as if there were none", got.error().message);
     return std::nullopt;
   }
-  if (std::memcmp(bytes.magic, kMagic, sizeof bytes.magic) != 0 || bytes.crc != crc_of(bytes))
+  if (std::memcmp(bytes.magic, kMagic, sizeof bytes.magic) != 0 || bytes.crc != crc_of(bytes) ||
+      bytes.end < 0 || bytes.end % 8 != 0)
     return std::nullopt;
   return LogMark{.clean = (bytes.flags & kClean) != 0,
                  .always = (bytes.flags & kAlways) != 0,

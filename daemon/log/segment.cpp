@@ -154,7 +154,9 @@ std::optional<GroupHeader> decode_group_header(std::string_view bytes, int64_t o
                            .first = load<uint64_t>(bytes.data() + 40),
                            .bytes = load<int64_t>(bytes.data() + 48),
                            .count = load<uint32_t>(bytes.data() + 56)};
-  if (header.offset != offset || header.bytes < kGroupHeaderBytes) return std::nullopt;
+  if (header.offset != offset || header.bytes < kGroupHeaderBytes || header.synced_before < 0 ||
+      header.synced_before > offset || header.synced_before % 8 != 0)
+    return std::nullopt;
   return header;
 }
 
