@@ -22,9 +22,9 @@ enum class Handover : uint32_t {
   Start,    // inbox: StageStart
   Process,  // documents
   Settle,   // documents
-  Reply,    // inbox: StageReply to what was asked
+  Reply,    // inbox: frames, the answer to what was asked
   GoOn,     // the outbox is free again
-  // child to daemon; outbox: StageEvents, each behind its length
+  // child to daemon; outbox: frames
   Loaded,   // outbox: StageDescriptor
   Refused,  // outbox: why, in words
   Started,

@@ -25,7 +25,7 @@ struct DocumentParts {
 DocumentParts parts_of(const v1::StageDescriptor& descriptor);
 void copy(const wm_document& from, const DocumentParts& parts, v1::StageDocument& to);
 
-inline wm_view view_of(const std::string& text) { return {text.data(), text.size()}; }
+inline wm_view view_of(std::string_view text) { return {text.data(), text.size()}; }
 wm_duplicate view_of(const v1::Duplicate& duplicate);
 
 // Messages as the contract's structs. What it answers points into the messages and into itself, and

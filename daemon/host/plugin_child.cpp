@@ -4,15 +4,17 @@
 // ends, or the document that it is at has had its time.
 #include "daemon/host/plugin_child.hpp"
 
-#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/arena.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
+#include "daemon/host/answer_checks.hpp"
 #include "daemon/host/channel.hpp"
 #include "daemon/host/flat_documents.hpp"
+#include "daemon/host/frames.hpp"
 #include "daemon/host/process.hpp"
 #include "daemon/host/replay.hpp"
 #include "daemon/host/watch.hpp"
@@ -50,32 +52,58 @@ class EventStream {
   // the child does not keep to the rules.
   bool read(bool whole, const Child::OwnEvent& own_event) {
     unread_ += outbox(channel_);
-    google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(unread_.data()),
-                                                 static_cast<int>(unread_.size()));
-    int done = 0;
     asked_.Clear();
-    for (uint32_t size = 0; input.ReadVarint32(&size);) {
-      const int begin = input.CurrentPosition();
-      if (size > unread_.size() - static_cast<size_t>(begin)) break;
-      v1::StageEvent event;
-      if (!event.ParseFromArray(unread_.data() + begin, static_cast<int>(size))) return false;
-      input.Skip(static_cast<int>(size));
-      done = input.CurrentPosition();
-      if (event.has_get() || event.has_scan())
-        asked_ = std::move(event);
-      else if (!own_event(event) && !replay_.take(event))
-        return false;
-    }
-    unread_.erase(0, static_cast<size_t>(done));
+    FrameReader frames(unread_);
+    google::protobuf::Arena arena;  // an event is taken apart at once
+    while (const auto frame = frames.next())
+      if (!take(*frame, arena, own_event)) return false;
+    unread_.erase(0, unread_.size() - frames.rest().size());
     return unread_.size() <= kUnreadBytesMax && (!whole || unread_.empty());
   }
   const v1::StageEvent& asked() const { return asked_; }
 
  private:
+  bool take(const Frame& frame, google::protobuf::Arena& arena, const Child::OwnEvent& own_event) {
+    switch (frame.kind) {
+      case Frame::Kind::Put:
+        return replay_.change(frame.document, view_of(frame.key), view_of(frame.value));
+      case Frame::Kind::Remove:
+        return replay_.change(frame.document, view_of(frame.key), std::nullopt);
+      case Frame::Kind::Event: break;
+      default: return false;
+    }
+    auto& event = *google::protobuf::Arena::CreateMessage<v1::StageEvent>(&arena);
+    if (!event.ParseFromArray(frame.value.data(), static_cast<int>(frame.value.size())))
+      return false;
+    if (!event.has_get() && !event.has_scan()) return own_event(event) || replay_.take(event);
+    asked_ = event;
+    return true;
+  }
+
   const Channel& channel_;
   Replay& replay_;
   std::string unread_;
   v1::StageEvent asked_;
+};
+
+// What the state holds, as frames.
+class FrameAnswer final : public StateAnswer {
+ public:
+  void value(bool is_found, wm_view value) override {
+    add({is_found ? Frame::Kind::Found : Frame::Kind::Missing, 0, {}, as_string_view(value)});
+  }
+  void entry(wm_view key, wm_view value) override {
+    add({Frame::Kind::Entry, 0, as_string_view(key), as_string_view(value)});
+  }
+  void more() override { add({Frame::Kind::More, 0, {}, {}}); }
+  void refused(int32_t error) override {
+    add({Frame::Kind::Refused, 0, {}, std::to_string(error)});
+  }
+  const std::string& frames() const { return frames_; }
+
+ private:
+  void add(const Frame& frame) { append_frame(frame, frames_); }
+  std::string frames_;
 };
 
 class PluginChild final : public Child {
@@ -136,18 +164,18 @@ class PluginChild final : public Child {
       const Handover got = handed_over(channel_);
       if (!events.read(got != Handover::Events, own_event))
         return tl::unexpected(watch.stop("CRASHED", "said what cannot be read"));
-      v1::StageReply reply;
+      FrameAnswer answer;
       switch (got) {
         case Handover::Done: return plugin_code(control.code);
         case Handover::Events: break;
         case Handover::Asked:
-          if (replay.answer(events.asked(), reply)) break;
+          if (replay.answer(events.asked(), answer)) break;
           [[fallthrough]];
         default: return tl::unexpected(watch.stop("CRASHED", "spoke out of turn"));
       }
       watch.go_on();
       hand_over(channel_, got == Handover::Asked ? Handover::Reply : Handover::GoOn,
-                reply.SerializeAsString());
+                answer.frames());
     }
   }
 
@@ -160,7 +188,7 @@ class PluginChild final : public Child {
     switch (process_.wait({&woken_, 1}, kStartTimeoutNs)) {
       case Process::Wait::Ready: wait_for_wake(channel_.to_daemon_fd()); break;
       case Process::Wait::TimedOut:
-        return fail(ErrorCode::Unavailable, "it did not start within {} s",
+        return fail(ErrorCode::Config, "it did not start within {} s",
                     kStartTimeoutNs / 1'000'000'000);
       case Process::Wait::Ended:
         return fail(ErrorCode::Config, "its process, while it started, {}",

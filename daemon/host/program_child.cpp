@@ -59,6 +59,26 @@ bool is_name(std::string_view name, size_t bytes_max) {
          std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
+class MessageAnswer final : public StateAnswer {
+ public:
+  explicit MessageAnswer(v1::StageReply& reply) : reply_(reply) {}
+  void value(bool is_found, wm_view value) override {
+    v1::StageReply::Value& to = *reply_.add_values();
+    to.set_found(is_found);
+    to.set_value(value.data, value.size);
+  }
+  void entry(wm_view key, wm_view value) override {
+    v1::StageReply::Entry& to = *reply_.add_entries();
+    to.set_key(key.data, key.size);
+    to.set_value(value.data, value.size);
+  }
+  void more() override { reply_.set_more(true); }
+  void refused(int32_t error) override { reply_.set_error(error); }
+
+ private:
+  v1::StageReply& reply_;
+};
+
 // The two ends of what the daemon writes, and of what it reads. The daemon's ends do not block.
 struct Pipes {
   Fd to_program, program_reads, from_program, program_writes;
@@ -198,7 +218,7 @@ class ProgramChild final : public Child {
           return fail(ErrorCode::Config, "its process, while it started, {}",
                       process_.ended().value_or(""));
         case Process::Wait::TimedOut:
-          return fail(ErrorCode::Unavailable, "its program did not start within {} s",
+          return fail(ErrorCode::Config, "its program did not start within {} s",
                       kStartTimeoutNs / 1'000'000'000);
       }
     }
@@ -263,12 +283,17 @@ class ProgramChild final : public Child {
       v1::StageEvent& event = *events.mutable_list(i);
       event.set_document(document);
       if (event.has_get() || event.has_scan())
-        return i + 1 == events.list_size() && replay.answer(event, *reply.mutable_reply());
+        return i + 1 == events.list_size() && answer(event, replay, *reply.mutable_reply());
       if (!own_event(event) && !replay.take(event)) return false;
       if (replay.refused() && refused.empty())
         refused = v1::StageEvent::descriptor()->FindFieldByNumber(event.what_case())->name();
     }
     return true;
+  }
+
+  static bool answer(const v1::StageEvent& asked, Replay& replay, v1::StageReply& reply) {
+    MessageAnswer into(reply);
+    return replay.answer(asked, into);
   }
 
   static void verdict(const wm_batch& batch, uint32_t document, uint32_t kind,

@@ -1,9 +1,9 @@
 #include "daemon/host/recorder.hpp"
 
 #include <fcntl.h>
-#include <google/protobuf/io/coded_stream.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -20,6 +20,12 @@ constexpr size_t kLogLineBytesMax = 4096;
 constexpr size_t kReasonBytesMax = 1 << 10;
 
 std::string string_of(wm_view view) { return std::string(as_string_view(view)); }
+
+int32_t error_in(const Frame& refused) {
+  int32_t error = WM_ERROR_IO;
+  std::from_chars(refused.value.data(), refused.value.data() + refused.value.size(), error);
+  return error;
+}
 
 // A stage may have closed every descriptor; nobody would hear of it any more.
 [[noreturn]] void give_up() {
@@ -94,13 +100,12 @@ v1::StageEvent Recorder::event_for(uint32_t document) const {
 }
 
 void Recorder::note(const v1::StageEvent& event) {
-  const auto size = static_cast<uint32_t>(event.ByteSizeLong());
-  uint8_t head[5];
-  const uint8_t* const end =
-      google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(size, head);
+  note({Frame::Kind::Event, 0, {}, event.SerializeAsString()});
+}
+
+void Recorder::note(const Frame& frame) {
   const MutexLock lock(mutex_);
-  noted_.append(reinterpret_cast<const char*>(head), static_cast<size_t>(end - head));
-  event.AppendToString(&noted_);
+  append_frame(frame, noted_);
 }
 
 void Recorder::flush(Handover what) {
@@ -115,13 +120,10 @@ void Recorder::flush(Handover what) {
   tell_daemon(channel_, what, rest);
 }
 
-v1::StageReply Recorder::ask(const v1::StageEvent& event) {
+std::string Recorder::ask(const v1::StageEvent& event) {
   note(event);
   flush(Handover::Asked);
-  v1::StageReply reply;
-  const size_t bytes = std::min<size_t>(channel_.control().bytes, kInboxBytes);
-  WM_INVARIANT(reply.ParseFromArray(channel_.inbox(), static_cast<int>(bytes)));
-  return reply;
+  return {channel_.inbox(), std::min<size_t>(channel_.control().bytes, kInboxBytes)};
 }
 
 void Recorder::verdict(const wm_batch* batch, uint32_t document, uint32_t kind, wm_view code,
@@ -257,11 +259,14 @@ int32_t Recorder::get_many(const wm_batch* batch, const wm_view* keys, size_t co
   for (size_t done = 0; done < count;) {
     v1::StageEvent event;
     for (size_t i = done; i < count; ++i) event.mutable_get()->add_keys(string_of(keys[i]));
-    const v1::StageReply reply = self.ask(event);
-    if (reply.error() != WM_ERROR_NONE) return reply.error();
-    WM_INVARIANT(reply.values_size() > 0);
-    for (const auto& value : reply.values())
-      found(user, done++, view_of(value.value()), value.found() ? 1 : 0);
+    const std::string answer = self.ask(event);
+    FrameReader frames(answer);
+    const size_t before = done;
+    while (const auto frame = frames.next()) {
+      if (frame->kind == Frame::Kind::Refused) return error_in(*frame);
+      found(user, done++, view_of(frame->value), frame->kind == Frame::Kind::Found ? 1 : 0);
+    }
+    WM_INVARIANT(done > before);
   }
   return WM_ERROR_NONE;
 }
@@ -271,10 +276,7 @@ int32_t Recorder::put(const wm_batch* batch, uint32_t document, wm_view key, wm_
   if (!self.settling_) return WM_ERROR_PHASE;
   if (!self.knows(document) || key.size > kStateKeyBytesMax || value.size > kStateValueBytesMax)
     return WM_ERROR_ARGUMENT;
-  v1::StageEvent event = self.event_for(document);
-  event.mutable_put()->set_key(string_of(key));
-  event.mutable_put()->set_value(string_of(value));
-  self.note(event);
+  self.note({Frame::Kind::Put, document, as_string_view(key), as_string_view(value)});
   return WM_ERROR_NONE;
 }
 
@@ -282,9 +284,7 @@ int32_t Recorder::remove(const wm_batch* batch, uint32_t document, wm_view key) 
   Recorder& self = of(batch);
   if (!self.settling_) return WM_ERROR_PHASE;
   if (!self.knows(document) || key.size > kStateKeyBytesMax) return WM_ERROR_ARGUMENT;
-  v1::StageEvent event = self.event_for(document);
-  event.set_remove(string_of(key));
-  self.note(event);
+  self.note({Frame::Kind::Remove, document, as_string_view(key), {}});
   return WM_ERROR_NONE;
 }
 
@@ -297,12 +297,17 @@ int32_t Recorder::scan(const wm_batch* batch, wm_view prefix, wm_view from, wm_s
     v1::StageEvent event;
     event.mutable_scan()->set_prefix(string_of(prefix));
     event.mutable_scan()->set_from(next);
-    const v1::StageReply reply = self.ask(event);
-    if (reply.error() != WM_ERROR_NONE) return reply.error();
-    for (const auto& entry : reply.entries())
-      if (scanned(user, view_of(entry.key()), view_of(entry.value())) == 0) return WM_ERROR_NONE;
-    if (!reply.more()) return WM_ERROR_NONE;
-    next = reply.entries(reply.entries_size() - 1).key() + '\0';  // the least key behind it
+    const std::string answer = self.ask(event);
+    FrameReader frames(answer);
+    bool more = false;
+    while (const auto frame = frames.next()) {
+      if (frame->kind == Frame::Kind::Refused) return error_in(*frame);
+      more = frame->kind == Frame::Kind::More;
+      if (more) break;
+      if (scanned(user, view_of(frame->key), view_of(frame->value)) == 0) return WM_ERROR_NONE;
+      next.assign(frame->key) += '\0';  // the least key behind it
+    }
+    if (!more) return WM_ERROR_NONE;
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "daemon/base/thread.hpp"
 #include "daemon/host/channel.hpp"
+#include "daemon/host/frames.hpp"
 #include "wiremill/v1/stage.pb.h"
 
 namespace wiremill {
@@ -32,9 +33,11 @@ class Recorder {
   // An event of the call; `document` is its index.
   v1::StageEvent event_for(uint32_t document) const;
   void note(const v1::StageEvent& event);
+  void note(const Frame& frame);
   // Hands over all that was noted, the last piece as `what`, and waits for the daemon.
   void flush(Handover what);
-  v1::StageReply ask(const v1::StageEvent& event);
+  // The frames of the answer to a Get or a Scan.
+  std::string ask(const v1::StageEvent& event);
 
   static void verdict(const wm_batch*, uint32_t, uint32_t, wm_view, wm_view);
   static int32_t set_text(const wm_batch*, uint32_t, uint32_t, wm_view);

@@ -8,34 +8,25 @@ namespace wiremill {
 namespace {
 
 constexpr size_t kReplyBytesMax = 1 << 20;  // and one value more
-constexpr size_t kFrameBytesMax = 16;       // what a message adds to one
+constexpr size_t kFrameBytesMax = 16;       // what a frame or a message adds to one
 
-// Gathers values until the message is full.
-struct Values {
-  v1::StageReply& reply;
+// Passes on what the state holds until the answer is full.
+struct Found {
+  StateAnswer& answer;
   size_t bytes = 0;
-  static void found(void* user, size_t, wm_view value, int32_t is_found) {
-    auto& self = *static_cast<Values*>(user);
+  static void value(void* user, size_t, wm_view value, int32_t is_found) {
+    auto& self = *static_cast<Found*>(user);
     if (self.bytes > kReplyBytesMax) return;
-    v1::StageReply::Value& to = *self.reply.add_values();
-    to.set_found(is_found != 0);
-    to.set_value(value.data, value.size);
+    self.answer.value(is_found != 0, value);
     self.bytes += value.size + kFrameBytesMax;
   }
-};
-
-struct Entries {
-  v1::StageReply& reply;
-  size_t bytes = 0;
-  static int32_t scanned(void* user, wm_view key, wm_view value) {
-    auto& self = *static_cast<Entries*>(user);
+  static int32_t entry(void* user, wm_view key, wm_view value) {
+    auto& self = *static_cast<Found*>(user);
     if (self.bytes > kReplyBytesMax) {
-      self.reply.set_more(true);
+      self.answer.more();
       return 0;
     }
-    v1::StageReply::Entry& to = *self.reply.add_entries();
-    to.set_key(key.data, key.size);
-    to.set_value(value.data, value.size);
+    self.answer.entry(key, value);
     self.bytes += key.size + value.size + kFrameBytesMax;
     return 1;
   }
@@ -89,16 +80,19 @@ bool Replay::take(const v1::StageEvent& event) {
       error = output.carry(&batch_, document, view_of(event.carry()));
       break;
     case v1::StageEvent::kPut:
-      if (batch_.state == nullptr) return false;
-      error = batch_.state->put(&batch_, document, view_of(event.put().key()),
-                                view_of(event.put().value()));
-      break;
+      return change(event.document(), view_of(event.put().key()), view_of(event.put().value()));
     case v1::StageEvent::kRemove:
-      if (batch_.state == nullptr) return false;
-      error = batch_.state->remove(&batch_, document, view_of(event.remove()));
-      break;
+      return change(event.document(), view_of(event.remove()), std::nullopt);
     default: return false;
   }
+  refused_ |= error != WM_ERROR_NONE;
+  return true;
+}
+
+bool Replay::change(uint32_t document, wm_view key, std::optional<wm_view> value) {
+  if (batch_.state == nullptr || document >= documents_.size()) return false;
+  const int32_t error = value ? batch_.state->put(&batch_, documents_[document], key, *value)
+                              : batch_.state->remove(&batch_, documents_[document], key);
   refused_ |= error != WM_ERROR_NONE;
   return true;
 }
@@ -110,20 +104,19 @@ int32_t Replay::take_paragraphs(uint32_t document, const v1::StageEvent::Paragra
   return batch_.output->set_paragraphs(&batch_, document, list.data(), list.size());
 }
 
-bool Replay::answer(const v1::StageEvent& asked, v1::StageReply& reply) {
-  if (batch_.state == nullptr) return false;
+bool Replay::answer(const v1::StageEvent& asked, StateAnswer& answer) {
+  if (batch_.state == nullptr || !(asked.has_get() || asked.has_scan())) return false;
+  Found found{answer};
+  int32_t error = WM_ERROR_NONE;
   if (asked.has_get()) {
     std::vector<wm_view> keys;
     for (const std::string& key : asked.get().keys()) keys.push_back(view_of(key));
-    Values values{reply};
-    reply.set_error(
-        batch_.state->get_many(&batch_, keys.data(), keys.size(), &Values::found, &values));
-    return true;
+    error = batch_.state->get_many(&batch_, keys.data(), keys.size(), &Found::value, &found);
+  } else {
+    error = batch_.state->scan(&batch_, view_of(asked.scan().prefix()),
+                               view_of(asked.scan().from()), &Found::entry, &found);
   }
-  if (!asked.has_scan()) return false;
-  Entries entries{reply};
-  reply.set_error(batch_.state->scan(&batch_, view_of(asked.scan().prefix()),
-                                     view_of(asked.scan().from()), &Entries::scanned, &entries));
+  if (error != WM_ERROR_NONE) answer.refused(error);
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include <wiremill/plugin.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -12,6 +13,16 @@
 #include "wiremill/v1/stage.pb.h"
 
 namespace wiremill {
+
+// Takes what a Get or a Scan asked for, as much as fits.
+class StateAnswer {
+ public:
+  virtual ~StateAnswer() = default;
+  virtual void value(bool is_found, wm_view value) = 0;
+  virtual void entry(wm_view key, wm_view value) = 0;
+  virtual void more() = 0;  // there are entries behind the last one
+  virtual void refused(int32_t error) = 0;
+};
 
 class Replay {
  public:
@@ -21,10 +32,13 @@ class Replay {
 
   // A verdict, an annotation, a change of state. False: no such document, or nothing of these.
   bool take(const v1::StageEvent& event);
+  // A change of state: without a value the key is removed. False: no such document, no state in this
+  // call.
+  bool change(uint32_t document, wm_view key, std::optional<wm_view> value);
   // Whether a function of the batch refused any that was taken since this was last asked.
   bool refused() { return std::exchange(refused_, false); }
-  // To a Get or a Scan: as much as a message holds. False: neither, or no state in this call.
-  bool answer(const v1::StageEvent& asked, v1::StageReply& reply);
+  // To a Get or a Scan. False: neither, or no state in this call.
+  bool answer(const v1::StageEvent& asked, StateAnswer& answer);
 
  private:
   int32_t take_paragraphs(uint32_t document, const v1::StageEvent::Paragraphs& paragraphs);
