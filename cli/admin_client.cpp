@@ -27,7 +27,8 @@ using tcp = asio::ip::tcp;
 using SystemError = boost::system::error_code;
 
 constexpr std::chrono::seconds kConnectTimeout{5};
-constexpr std::chrono::seconds kAnswerTimeout{60};  // of a retry that waits for the disk, too
+constexpr std::chrono::seconds kAnswerTimeout{60};
+constexpr std::chrono::seconds kDoneTimeout{600};  // what is to be done may wait for disk or stages
 constexpr uint64_t kAnswerBytesMax = uint64_t{2} << 30;
 
 const rapidjson::Value kNothing;
@@ -56,7 +57,8 @@ class AdminClient::Connection {
     }));
     http::response_parser<http::string_body> parser;
     parser.body_limit(kAnswerBytesMax);
-    WM_TRY(step(kAnswerTimeout, [&](auto done) {
+    const bool asks = request.method() == http::verb::get;
+    WM_TRY(step(asks ? kAnswerTimeout : kDoneTimeout, [&](auto done) {
       http::async_read(stream_, buffer_, parser,
                        [done](const SystemError& error, size_t) { done(error); });
     }));

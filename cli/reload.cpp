@@ -32,7 +32,7 @@ std::string summary(const rapidjson::Value& answer) {
   const rapidjson::Value& stages = member_of(answer, "stages");
   if (stages.IsArray())
     for (const auto& stage : stages.GetArray())
-      names += (names.empty() ? "" : " → ") + std::string(stage.GetString());
+      if (stage.IsString()) names += (names.empty() ? "" : " → ") + std::string(stage.GetString());
   return fmt::format("reloaded. From sequence {} on documents go through: {}\n",
                      number_of(answer, "first_sequence"), names.empty() ? "no stage" : names);
 }
@@ -46,6 +46,8 @@ int reload(const ReloadOptions& options) {
   if (answer->status != 200 && !is_refused) return report(refusal(*answer));
   rapidjson::Document json;
   json.Parse<rapidjson::kParseIterativeFlag>(answer->body.data(), answer->body.size());
+  if (json.HasParseError() || !json.IsObject())
+    return report({ErrorCode::Unavailable, "what answers there is no Wiremill"});
   const bool as_json = options.format == "json";
   if (as_json || !is_refused)
     if (const Status written = write_out(as_json ? answer->body + '\n' : summary(json)); !written)

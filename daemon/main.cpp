@@ -1,6 +1,7 @@
 // wiremilld: parse, load the configuration, open everything, run, drain.
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 
 #include "daemon/base/logging.hpp"
@@ -31,6 +32,7 @@ int refuse(const ConfigErrors& errors, int exit_code) {
 
 int main(int argc, char** argv) {
   wiremill::keep_freed_memory();
+  std::signal(SIGHUP, SIG_IGN);  // until there is a line to reload
   CLI::App app{
       "wiremilld takes documents over ZeroMQ, runs them through the configured stages and "
       "publishes "

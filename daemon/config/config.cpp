@@ -259,6 +259,7 @@ void read_stages(Reading& reading, Section& file, Config& config) {
     config.stages = default_stages(reading.file_name);
     return;
   }
+  config.lists_stages = true;
   if (node->kind != YamlNode::Kind::List)
     return reading.error(*node, "stages must be a list, each item beginning with '- name:'");
   if (node->list.size() > kStagesMax)

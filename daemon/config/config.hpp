@@ -148,6 +148,7 @@ struct Config {
   } log;
 
   std::vector<StageConfig> stages;  // in the order in which documents pass them
+  bool lists_stages = false;        // the file does; else they are the default ones
 };
 
 constexpr int64_t kConfigBytesMax = 256 << 10;

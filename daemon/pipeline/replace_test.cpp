@@ -40,6 +40,7 @@ class Belt {
       EXPECT_TRUE(record.ParseFromString(bytes));
       EXPECT_TRUE(state_.commit(sequence));
       pipeline_->release(sequence);
+      const std::unique_lock open(gate_);
       const std::unique_lock lock(mutex_);
       EXPECT_EQ(sequence, records_.size() + 1);
       records_.push_back(std::move(record));
@@ -72,6 +73,8 @@ class Belt {
   }
 
   Pipeline& pipeline() { return *pipeline_; }
+  // While it is locked no document leaves the belt.
+  std::mutex& gate() { return gate_; }
   std::vector<v1::ResultRecord> end() {
     pipeline_->stop();
     return std::move(records_);
@@ -79,7 +82,7 @@ class Belt {
 
  private:
   StateStore& state_;
-  std::mutex mutex_;
+  std::mutex gate_, mutex_;
   std::condition_variable emitted_;
   std::vector<Submitted> given_;
   size_t next_ = 0;
@@ -177,11 +180,13 @@ TEST(Replace, AnIdleLineIsReplacedAtOnceAndOneAtATime) {
 TEST(Replace, APipelineThatStopsKeepsTheLine) {
   const auto state = state_for({probe_stage("probe")});
   Belt belt({probe_stage("probe")}, *state);
-  belt.give({{"s", "slow"}});
+  std::unique_lock gate(belt.gate());
+  belt.give({{"s", "plain"}});
   belt.wait_until_read(1);
   ASSERT_TRUE(belt.replace({probe_stage("probe")}));
   std::thread stopper([&] { belt.pipeline().stop(); });
   const auto taken = belt.pipeline().take_replaced();
+  gate.unlock();
   stopper.join();
   EXPECT_EQ(taken, nullptr);
   const auto again = belt.replace({probe_stage("probe")});

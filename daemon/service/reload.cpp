@@ -1,6 +1,7 @@
 #include "daemon/service/reload.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "daemon/base/clock.hpp"
@@ -62,7 +63,12 @@ void Reload::serve() {
       waiting_.pop_front();
     }
     ports_.began();
-    const ReloadOutcome outcome = reload();
+    ReloadOutcome outcome;
+    try {
+      outcome = reload();
+    } catch (const std::exception& error) {  // no thread, no memory
+      outcome.errors = {{"reload", error.what()}};
+    }
     conclude(outcome);
     ports_.ended();
     if (told) told(outcome);
@@ -86,7 +92,11 @@ ReloadOutcome Reload::reload() {
   std::thread trial([&] {
     set_thread_name("trial");
     give_way(kTrialNice);  // and all that it starts
-    errors = check(*wanted);
+    try {
+      errors = check(*wanted);
+    } catch (const std::exception& error) {
+      errors = {{"trial", error.what()}};
+    }
   });
   trial.join();
   if (!errors.empty()) return {.errors = std::move(errors)};
@@ -104,6 +114,10 @@ ReloadOutcome Reload::reload() {
 // All that speaks against it, found without touching what runs.
 ConfigErrors Reload::check(const Config& wanted) const {
   ConfigErrors errors;
+  if (running_.lists_stages && !wanted.lists_stages)
+    errors.push_back({"stages",
+                      "are not there any more, as in a file that is being written; for none "
+                      "write `stages: []`"});
   for (const std::string& key : keys_for_a_restart(running_, wanted))
     errors.push_back({key, "is not what the daemon was started with: that needs a restart"});
   auto line = Line::build(isolated(wanted.stages), plugin_directories(wanted.plugin_dir), {});
@@ -120,7 +134,7 @@ ConfigErrors Reload::check(const Config& wanted) const {
   if (!errors.empty()) return errors;
   const auto canaries = choose_canaries(ports_.intake_log, ports_.results);
   if (!canaries) return {{"trial", canaries.error().message}};
-  return try_out(std::move(*line), wanted.stages, *canaries);
+  return try_out(std::move(*line), wanted, *canaries);
 }
 
 Result<uint64_t> Reload::switch_to(std::unique_ptr<Line> line) {

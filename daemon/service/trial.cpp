@@ -19,7 +19,9 @@ constexpr uint64_t kLookedAtMax = 64;  // newest results
 constexpr size_t kReadBytesMax = 64 << 20;
 constexpr int64_t kDeadlineMs = 10'000;
 constexpr int64_t kMemoryBytesMax = 1LL << 40;
-constexpr uint32_t kDeathsMax = 2;  // the second names the document where the first did not
+constexpr uint32_t kDeathsMax = 2;         // the second names the document where the first did not
+constexpr uint32_t kSkippedDeathsMax = 8;  // of a stage with on_error: skip
+constexpr int64_t kDeathsWithinMs = 3'600'000;  // longer than a trial takes
 
 constexpr const char* kBuiltIn[] = {
     "The council of the port town voted on Monday to repair the northern bridge. Work begins in "
@@ -65,7 +67,8 @@ Result<std::vector<LogRecord>> read_records(const Log& log, uint64_t from, uint6
 
 // A stage's process ended, or it never came to work.
 bool is_death(const std::string& code) {
-  constexpr const char* kCodes[] = {"CRASHED", "DEADLINE", "CPU", "MEMORY", "PROTOCOL", "BROKEN"};
+  constexpr const char* kCodes[] = {"CRASHED",   "DEADLINE", "CPU",   "MEMORY",
+                                    "PROCESSES", "PROTOCOL", "BROKEN"};
   return std::ranges::find(kCodes, code) != std::end(kCodes);
 }
 
@@ -77,19 +80,23 @@ class Verdict {
   // In the order of emission.
   void note(const v1::Result& result) {
     const v1::Failure& failure = result.failure();
-    if (result.status() == v1::Result::DEAD && is_death(failure.code())) {
-      if (!death_ || death_->code() == "BROKEN") death_ = failure;
-    } else if (result.status() == v1::Result::DEAD && !may_be_left_out(failure.stage())) {
-      failure_ = failure;
-    } else {
+    const bool is_left_out = may_be_left_out(failure.stage());
+    if (result.status() != v1::Result::DEAD || (is_left_out && !is_death(failure.code()))) {
       ++good_;
+    } else if (is_left_out || !is_death(failure.code())) {
+      if (!failure_) failure_ = failure;
+    } else if (!death_ || death_->code() == "BROKEN") {
+      death_ = failure;
     }
   }
 
   ConfigErrors errors(const Canaries& canaries) const {
     const size_t count = canaries.records.size();
     if (death_) return {error(*death_, fmt::format("died in the trial on {} documents", count))};
-    if (canaries.processed && good_ == 0 && failure_)
+    if (good_ > 0 || !failure_) return {};
+    if (is_death(failure_->code()))
+      return {error(*failure_, fmt::format("died in the trial on each of {} documents", count))};
+    if (canaries.processed)
       return {error(*failure_, fmt::format("failed in the trial on each of {} documents that the "
                                            "running line has processed",
                                            count))};
@@ -123,7 +130,9 @@ std::vector<StageConfig> isolated(std::vector<StageConfig> stages) {
   for (StageConfig& stage : stages) {
     if (!std::exchange(stage.own_process, true)) stage.memory_bytes_max = kMemoryBytesMax;
     stage.deadline_ms = std::max(stage.deadline_ms, kDeadlineMs);
-    stage.crashes_max = kDeathsMax;
+    const bool may_be_left_out = stage.on_error == StageConfig::OnError::Skip;
+    stage.crashes_max = may_be_left_out ? kSkippedDeathsMax : kDeathsMax;
+    stage.crash_window_ms = kDeathsWithinMs;
     stage.on_broken = StageConfig::OnBroken::DeadLetter;
     stage.on_error = StageConfig::OnError::DeadLetter;
   }
@@ -160,11 +169,10 @@ Result<Canaries> choose_canaries(const Log& intake, const Log& results) {
   return canaries;
 }
 
-ConfigErrors try_out(std::unique_ptr<Line> line, const std::vector<StageConfig>& stages,
-                     const Canaries& canaries) {
+ConfigErrors try_out(std::unique_ptr<Line> line, const Config& config, const Canaries& canaries) {
   Mutex mutex;
   Condition changed;
-  Verdict verdict(stages);
+  Verdict verdict(config.stages);
   size_t emitted = 0;
   Status failed;
   std::unique_ptr<Pipeline> pipeline;
@@ -172,9 +180,12 @@ ConfigErrors try_out(std::unique_ptr<Line> line, const std::vector<StageConfig>&
   const auto state = StateStore::open("", Pipeline::spaces(*line));
   if (!state) return refuse(state.error());
   PipelinePorts ports;
-  ports.read = [&, given = false](size_t, size_t,
-                                  std::vector<LogRecord>& records) mutable -> Status {
-    if (!std::exchange(given, true)) records = canaries.records;
+  ports.read = [&, next = size_t{0}](size_t documents_max, size_t bytes_max,
+                                     std::vector<LogRecord>& records) mutable -> Status {
+    size_t bytes = 0;
+    for (; next < canaries.records.size() && records.size() < documents_max && bytes < bytes_max;
+         bytes += canaries.records[next++].payload.size())
+      records.push_back(canaries.records[next]);
     return {};
   };
   ports.emit = [&](uint64_t sequence, const std::string& bytes) -> Status {
@@ -194,7 +205,9 @@ ConfigErrors try_out(std::unique_ptr<Line> line, const std::vector<StageConfig>&
     failed = tl::unexpected(error);
     changed.notify_one();
   };
-  auto made = Pipeline::make(std::move(line), **state, {.batch_documents_max = kCanaries},
+  auto made = Pipeline::make(std::move(line), **state,
+                             {.batch_documents_max = config.pipeline.batch_documents_max,
+                              .batch_bytes_max = config.pipeline.batch_bytes_max},
                              std::move(ports));
   if (!made) return refuse(made.error());
   pipeline = std::move(*made);

@@ -27,9 +27,9 @@ struct Canaries {
 // there are none, some that are built in. Errors: Io.
 Result<Canaries> choose_canaries(const Log& intake, const Log& results);
 
-// Why a line of `stages` must not serve: `line`, built of isolated(stages), lost a process while it
-// worked on a canary, or failed on every one of those that the running line processed.
-ConfigErrors try_out(std::unique_ptr<Line> line, const std::vector<StageConfig>& stages,
-                     const Canaries& canaries);
+// Why the line of `config` must not serve: `line`, built of isolated(config.stages), lost a process
+// while it worked on a canary, or failed on every one of those that the running line processed. What a
+// stage with on_error: skip does counts only where no canary came through.
+ConfigErrors try_out(std::unique_ptr<Line> line, const Config& config, const Canaries& canaries);
 
 }  // namespace wiremill

@@ -98,6 +98,8 @@ class ReloadTest(EndToEndTest):
         self.refused(daemon, "stages[0] has no name", "no plugin 'absent'",
                      stages=[{"plugin": "clean"}, {"name": "absent"}])
         self.refused(daemon, "stands before 'language'", stages=[{"name": "summary"}, {"name": "language"}])
+        daemon.config_path.write_text("")
+        self.assertIn("are not there any more", self.reload(daemon, 78)["errors"][0]["message"])
         daemon.config_path.write_text("stages: [")
         self.assertEqual(len(self.reload(daemon, 78)["errors"]), 1)
         daemon.config_path.unlink()
@@ -123,6 +125,16 @@ class ReloadTest(EndToEndTest):
         self.reload(daemon)
         self.push(daemon, ["fine"], "b")
         self.write(daemon, stages=[{"name": "language"}, probe()])
+        self.reload(daemon)
+
+    def test_a_stage_that_is_left_out_where_it_dies_serves_as_long_as_something_comes_through(self):
+        daemon = self.daemon({"stages": []})
+        self.push(daemon, ["die by abort", "die by abort"], "a")
+        skipping = probe(on_error="skip")
+        self.refused(daemon, "stage 'probe' died in the trial on each of 2 documents: CRASHED",
+                     stages=[skipping])
+        self.push(daemon, ["plain text"], "b")
+        self.write(daemon, stages=[skipping])
         self.reload(daemon)
 
     def test_where_there_are_no_documents_yet_built_in_ones_are_tried(self):
@@ -189,7 +201,7 @@ class ReloadTest(EndToEndTest):
     def test_a_drain_during_a_reload_ends(self):
         """The trial is under way when SIGTERM comes, and when it has ended nothing is switched."""
         daemon = self.daemon({"stages": []})
-        self.push(daemon, ["slow"] * 10, "a")
+        self.push(daemon, ["slow"] * 25, "a")
         self.write(daemon, stages=[probe()])
         daemon.signal(signal.SIGHUP)
         wait_until(lambda: self.children(daemon), "the trial")
