@@ -11,6 +11,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <zmq.hpp>
@@ -20,7 +21,9 @@ namespace wiremill {
 std::string free_endpoint() {
   zmq::context_t context;
   zmq::socket_t socket(context, zmq::socket_type::router);
-  socket.bind("tcp://127.0.0.1:*");
+  // An address of its own, too: nobody else takes the port before it is used.
+  std::random_device any;
+  socket.bind(fmt::format("tcp://127.{}.{}.{}:*", 1 + any() % 254, any() % 256, 1 + any() % 254));
   return socket.get(zmq::sockopt::last_endpoint);
 }
 

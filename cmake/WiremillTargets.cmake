@@ -23,6 +23,9 @@ endfunction()
 # Builds the tests labelled `threads`: those that ThreadSanitizer runs.
 add_custom_target(thread_tests)
 
+# Where tests put files that they name by themselves, apart from those of another build.
+file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/tests/tmp")
+
 # wiremill_add_test(NAME SOURCES FILE… [LIBRARIES TARGET…] [LABELS LABEL…] [TIMEOUT SECONDS]): a
 # GoogleTest program, one ctest entry. The time limit only ends a hang.
 function(wiremill_add_test NAME)
@@ -34,7 +37,8 @@ function(wiremill_add_test NAME)
   if(NOT CASE_TIMEOUT)
     set(CASE_TIMEOUT 300)
   endif()
-  set_tests_properties(${NAME} PROPERTIES LABELS "${CASE_LABELS}" TIMEOUT ${CASE_TIMEOUT})
+  set_tests_properties(${NAME} PROPERTIES LABELS "${CASE_LABELS}" TIMEOUT ${CASE_TIMEOUT}
+    ENVIRONMENT "TEST_TMPDIR=${CMAKE_BINARY_DIR}/tests/tmp/")
   if("threads" IN_LIST CASE_LABELS)
     add_dependencies(thread_tests ${NAME})
   endif()

@@ -77,10 +77,12 @@ class PlayedIntake {
   std::string peer_;
 };
 
-std::unique_ptr<IntakeClient> client_of(const std::string& endpoint) {
+// `silence`: after which it says hello again.
+std::unique_ptr<IntakeClient> client_of(const std::string& endpoint,
+                                        milliseconds silence = std::chrono::hours(1)) {
   IntakeClientOptions options;
   options.endpoint = endpoint;
-  options.silence = milliseconds(300);
+  options.silence = silence;
   std::string error;
   auto client = IntakeClient::connect(options, error);
   EXPECT_NE(client, nullptr) << error;
@@ -123,7 +125,7 @@ TEST(IntakeClient, GoesBackToWhatWasRefusedForAWhileAndSaysWhy) {
 
 TEST(IntakeClient, SaysHelloAndSendsAgainWhenAnswersStayAway) {
   PlayedIntake intake;
-  const auto client = client_of(intake.endpoint());
+  const auto client = client_of(intake.endpoint(), milliseconds(1000));
   std::vector<IntakeEvent> events;
   ASSERT_TRUE(client->push(Encoding::Protobuf, "x", 1));
   const uint64_t session = intake.request(*client, events).hello().session();

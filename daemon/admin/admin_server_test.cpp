@@ -206,13 +206,14 @@ TEST_F(AdminServerTest, TheLastReplyMayOutliveTheServer) {
   EXPECT_TRUE(peer.is_closed()) << "nothing was answered";
 }
 
-struct SmallAdminServerTest : AdminServerTest {
-  void SetUp() override {
-    start({.endpoint = "tcp://127.0.0.1:*", .connections_max = 4, .idle_timeout_ms = 200});
-  }
+struct FewConnectionsTest : AdminServerTest {
+  void SetUp() override { start({.endpoint = "tcp://127.0.0.1:*", .connections_max = 4}); }
+};
+struct ShortTimeoutTest : AdminServerTest {
+  void SetUp() override { start({.endpoint = "tcp://127.0.0.1:*", .idle_timeout_ms = 200}); }
 };
 
-TEST_F(SmallAdminServerTest, ClosesTheConnectionsThatWaitLongest) {
+TEST_F(FewConnectionsTest, ClosesTheConnectionsThatWaitLongest) {
   std::vector<std::unique_ptr<Peer>> idle;
   for (int i = 0; i < 20; ++i) {
     idle.push_back(std::make_unique<Peer>(server->endpoint()));
@@ -221,7 +222,7 @@ TEST_F(SmallAdminServerTest, ClosesTheConnectionsThatWaitLongest) {
   EXPECT_TRUE(ask(request("GET /hello")).starts_with("HTTP/1.1 200"));
 }
 
-TEST_F(SmallAdminServerTest, ClosesWhatIsTooSlow) {
+TEST_F(ShortTimeoutTest, ClosesWhatIsTooSlow) {
   Peer slow(server->endpoint());
   EXPECT_EQ(slow.ask("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Le"), "");
 }

@@ -114,9 +114,15 @@ TEST_F(Backpressure, AFullDiskHoldsUpAndLosesNothing) {
   uint64_t number = 2;
   for (v1::Nack nack; nack.code() != v1::Nack::NO_SPACE;) {
     ASSERT_LT(++number, 1000U);
+    const uint64_t taken = daemon_.intake->counters().accepted;
     peer.put(number, document_bytes("more" + std::to_string(number), "x"));
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    if (daemon_.intake->counters().refused[v1::Nack::NO_SPACE] == 0) continue;
+    while (daemon_.intake->counters().accepted == taken &&
+           daemon_.intake->counters().refused[v1::Nack::NO_SPACE] == 0)
+      std::this_thread::yield();
+    if (daemon_.intake->counters().refused[v1::Nack::NO_SPACE] == 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      continue;
+    }
     nack = peer.nack();
     EXPECT_GT(nack.retry_after_ms(), 0U);
     EXPECT_EQ(nack.number(), number);

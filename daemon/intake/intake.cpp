@@ -351,11 +351,11 @@ void Intake::Impl::handle_firehose(Frames& frames) {
           : tl::unexpected<Refusal>(Refusal{v1::Nack::MALFORMED, "two frames are needed"});
   const auto taken =
       content.and_then([this](const Content& good) { return acceptor_.take(good, "", 0, 0); });
-  ++(taken ? counters_.firehose_accepted : counters_.firehose_dropped);
   if (taken)
     count_taken(*tally, *taken);
   else
     count_refusal(*tally, counters_, taken.error().code);
+  ++(taken ? counters_.firehose_accepted : counters_.firehose_dropped);
 }
 
 // Its session's, or its own by its address.

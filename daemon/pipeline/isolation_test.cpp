@@ -8,6 +8,7 @@
 #include <iterator>
 #include <thread>
 
+#include "daemon/host/process.hpp"
 #include "daemon/pipeline/pipeline_test_runs.hpp"
 
 namespace wiremill {
@@ -60,7 +61,7 @@ TEST(Isolation, ADeathCostsTheGuiltyDocumentAlone) {
   for (const auto& death : kDeaths)
     for (const char* body : {"plain", death.body, "also plain"}) documents.push_back({"s", body});
   StageConfig config = hosted_probe();
-  config.deadline_ms = 2000;  // a busy machine and a sanitizer's report take their time
+  config.deadline_ms = kSanitized ? 5000 : 2000;  // a sanitizer's report takes its time
   config.memory_bytes_max = 128 << 20;
   const auto line = build({config});
   ASSERT_NE(line, nullptr);
@@ -85,10 +86,10 @@ TEST(Isolation, ADeathCostsTheGuiltyDocumentAlone) {
             R"({"count":26,"sources":"s=26 ","carried":true})");
 }
 
-// 0.1 s of processor time beside many who are in no hurry to give it up.
+// 0.2 s of processor time beside many who are in no hurry to give it up.
 TEST(Isolation, ADocumentIsNotLateBecauseTheMachineIsBusy) {
   StageConfig config = hosted_probe();
-  config.deadline_ms = 400;
+  config.deadline_ms = 1000;
   const auto line = build({config});
   ASSERT_NE(line, nullptr);
   std::atomic<bool> is_over = false;
@@ -98,10 +99,13 @@ TEST(Isolation, ADocumentIsNotLateBecauseTheMachineIsBusy) {
       while (!is_over) {
       }
     });
+  const int64_t began_ns = monotonic_ns();
   const auto records = run(*line, {{"s", "compute"}});
+  const bool was_busy = monotonic_ns() - began_ns > config.deadline_ms * 1'000'000;
   is_over = true;
   for (std::thread& other : others) other.join();
   EXPECT_EQ(outcome(records[0]), "PROCESSED ") << result_of(records[0]).failure().message();
+  if (!was_busy) GTEST_SKIP() << "it was not kept from a core for long enough to say anything";
 }
 
 // With the wait excused it would reach its processor time instead.

@@ -105,8 +105,9 @@ struct Probe {
     output.byline("half an annotation");
     if (body.starts_with("die") || body == "reach out") die(body);
     if (body.starts_with("slow")) usleep(200'000);
+    if (body == "very slow") usleep(2'000'000);
     if (body == "compute") {
-      const std::clock_t until = std::clock() + CLOCKS_PER_SEC / 10;
+      const std::clock_t until = std::clock() + CLOCKS_PER_SEC / 5;
       while (std::clock() < until) {
       }
     }

@@ -37,7 +37,7 @@ class Probe(Stage):
             sys.exit(7)
         if options["dies_once"] and not os.path.exists(options["dies_once"]):
             open(options["dies_once"], "w").close()
-            threading.Timer(0.2, os._exit, [9]).start()
+            threading.Timer(1, os._exit, [9]).start()
         self.log(f"{options['patience']} {options['words']}")
 
     def process(self, document, output):

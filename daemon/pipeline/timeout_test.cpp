@@ -38,14 +38,14 @@ std::vector<std::string> outcomes(const std::vector<v1::ResultRecord>& records) 
 
 TEST(Timeout, ADocumentThatTakesTooLongIsDeadAndNoOther) {
   for (const bool own_process : {false, true}) {
-    const auto line = build({probe(own_process, 60)});  // the slow one takes 200 ms
+    const auto line = build({probe(own_process, 600)});  // the slow one takes 2 s
     ASSERT_NE(line, nullptr);
-    const auto records = run(*line, {{"s", "plain"}, {"s", "slow"}, {"s", "plain"}});
+    const auto records = run(*line, {{"s", "plain"}, {"s", "very slow"}, {"s", "plain"}});
     EXPECT_EQ(outcomes(records),
               (std::vector<std::string>{"PROCESSED ", "DEAD TIMEOUT", "PROCESSED "}));
     const v1::Result dead = result_of(records[1]);
     EXPECT_EQ(dead.failure().stage(), "probe");
-    EXPECT_EQ(dead.failure().message(), "was in the stage for more than 60 ms");
+    EXPECT_EQ(dead.failure().message(), "was in the stage for more than 600 ms");
     EXPECT_EQ(dead.failure().attempts(), 1U);
     EXPECT_EQ(dead.byline(), "");  // although the stage came back and had said one
     EXPECT_EQ(result_of(records[2]).byline(), "by s");
@@ -74,7 +74,7 @@ TEST(Timeout, ManyShortDocumentsAreNoLongOne) {
 
 TEST(Timeout, FindsTheGuiltyOneOfAStageThatNeverSaysWhereItIs) {
   for (const bool own_process : {false, true}) {
-    const auto records = run(*build({silent(own_process, 100)}),
+    const auto records = run(*build({silent(own_process, 500)}),
                              {{"s", "a"}, {"s", "wait"}, {"s", "b"}, {"s", "wait"}});
     EXPECT_EQ(outcomes(records), (std::vector<std::string>{"PROCESSED ", "DEAD TIMEOUT",
                                                            "PROCESSED ", "DEAD TIMEOUT"}));
@@ -86,7 +86,7 @@ TEST(Timeout, FindsTheGuiltyOneOfAStageThatNeverSaysWhereItIs) {
 TEST(Timeout, AProcessThatHeedsItIsNotEnded) {
   std::vector<std::string> lines;
   const auto line = Line::build(
-      {silent(true, 100)}, {},
+      {silent(true, 500)}, {},
       [&](std::string_view, uint32_t, std::string_view said) { lines.emplace_back(said); });
   ASSERT_TRUE(line);
   const auto records = run(**line, {{"s", "wait"}, {"s", "b"}}, {.threads = 1});
@@ -96,15 +96,15 @@ TEST(Timeout, AProcessThatHeedsItIsNotEnded) {
 
 TEST(Timeout, AProcessThatDoesNotIsEndedLongBeforeItsDeadline) {
   const auto records =
-      run(*build({probe(true, 100)}), {{"s", "plain"}, {"s", "die by a loop"}, {"s", "plain"}});
+      run(*build({probe(true, 500)}), {{"s", "plain"}, {"s", "die by a loop"}, {"s", "plain"}});
   EXPECT_EQ(outcomes(records),
             (std::vector<std::string>{"PROCESSED ", "DEAD TIMEOUT", "PROCESSED "}));
 }
 
 TEST(Timeout, IsPassedOverWhereErrorsAre) {
-  StageConfig config = probe(false, 60);
+  StageConfig config = probe(false, 600);
   config.on_error = StageConfig::OnError::Skip;
-  const auto records = run(*build({config}), {{"s", "slow"}});
+  const auto records = run(*build({config}), {{"s", "very slow"}});
   EXPECT_EQ(outcomes(records), std::vector<std::string>{"PROCESSED "});
   EXPECT_EQ(result_of(records[0]).byline(), "");
 }
