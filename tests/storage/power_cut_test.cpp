@@ -20,6 +20,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <random>
@@ -176,6 +177,8 @@ class Storage {
     return storage;
   }
 
+  ~Storage() { files_.set_gate({}); }
+
   Log& intake() { return *intake_; }
   Log& results() { return *results_; }
   StateStore& state() { return *state_; }
@@ -196,10 +199,13 @@ class Storage {
       if (random() % 3 == 0) must(intake_->flush());
       // The line is in the middle of some documents, here and there.
       const uint64_t settled = intake_->durable() - std::min(intake_->durable(), random() % 4);
+      results_held_ = conditions_.fault == Fault::StateAheadOfLog;
       while (results_->next() <= settled) settle(history, results_->next());
       if (conditions_.fault == Fault::StateAheadOfLog) {
         must(state_->commit(results_->next() - 1));
         EXPECT_TRUE(state_->checkpoint());
+        results_held_ = false;
+        results_held_.notify_all();
       }
       if (random() % 3 == 0) must(results_->flush());
       if (random() % 2 == 0) must(state_->commit(results_->durable()));
@@ -222,7 +228,13 @@ class Storage {
 
  private:
   Storage(MemoryFileSystem& files, const Conditions& conditions)
-      : conditions_(conditions), env_(make_memory_env(files)) {}
+      : files_(files), conditions_(conditions), env_(make_memory_env(files)) {
+    files_.set_gate([this](MemoryFileSystem::Kind kind, const std::string& path) -> Status {
+      if (kind == MemoryFileSystem::Kind::Write && path.starts_with("/state/result/"))
+        results_held_.wait(true);
+      return {};
+    });
+  }
 
   bool always() const { return conditions_.durability == Durability::Always; }
 
@@ -239,7 +251,9 @@ class Storage {
     EXPECT_EQ(results_->append(result_record(history, sequence)).value(), sequence);
   }
 
+  MemoryFileSystem& files_;
   const Conditions conditions_;
+  std::atomic<bool> results_held_ = false;  // their log cannot write
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<Log> intake_, results_;
   std::unique_ptr<StateStore> state_;
