@@ -3,12 +3,14 @@
 #include <vector>
 
 #include "daemon/host/answer_checks.hpp"
+#include "daemon/host/frames.hpp"
 
 namespace wiremill {
 namespace {
 
 constexpr size_t kReplyBytesMax = 1 << 20;  // and one value more
 constexpr size_t kFrameBytesMax = 16;       // what a frame or a message adds to one
+static_assert(kFrameBytesMax >= kFrameHeadBytes);
 
 // Passes on what the state holds until the answer is full.
 struct Found {

@@ -47,8 +47,8 @@ class Watch {
   // What the kernel says of it since its beginning.
   struct Used {
     int64_t cpu_ns = 0;  // of all its threads
-    int64_t waited_ns =
-        0;  // without a core; 0 where it may have other processes, which nobody asks
+    // Without a core; 0 where it may have other processes, which nobody asks.
+    int64_t waited_ns = 0;
   };
   Used use() const;
   int64_t excused_ns(const Used& before, int64_t deadline_ns) const;

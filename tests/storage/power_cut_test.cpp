@@ -369,8 +369,7 @@ std::unique_ptr<Storage> check(MemoryFileSystem& image, const Conditions& condit
   return std::move(*opened);
 }
 
-// A run of the daemon: starts, works, ends in order or by a kill, three times; less where it does not
-// start again.
+// A run of the daemon: starts, works, ends in order or by a kill, as long as it starts, three times.
 void record_run(MemoryFileSystem& files, const Conditions& conditions, History& history,
                 Record& record, std::mt19937_64& random, Tally& tally) {
   for (int start = 0; start < 3; ++start) {
