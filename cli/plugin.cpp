@@ -1,6 +1,6 @@
 // `wiremill plugin list`, `show` and `new` (`check` is plugin_check.cpp). List and show read each
-// file's note first; a file whose note will do is then loaded into this process for its descriptor,
-// so its static constructors and its init run here, with the caller's rights.
+// file's note first; a file whose note will do is then loaded by wiremill-stagehost for its
+// descriptor, so its static constructors and its init run in a process that may do little.
 
 #include <fmt/format.h>
 
@@ -15,6 +15,7 @@
 #include "cli/terminal.hpp"
 #include "daemon/config/options.hpp"
 #include "daemon/document/result_json.hpp"
+#include "daemon/host/hosted_stage.hpp"
 #include "daemon/plugin/plugin.hpp"
 #include "daemon/plugin/plugin_note.hpp"
 
@@ -30,6 +31,15 @@ int failed(const Error& error) {
   return wiremill::exit_code(error.code);
 }
 
+// The plugin in a process of its own, which ends with the answer. Errors name the file.
+Result<std::unique_ptr<HostedStage>> load_outside(const std::string& path) {
+  StageConfig config;
+  config.name = "plugin";
+  auto loaded = HostedStage::load(config, stagehost_program(), path, {});
+  if (loaded || loaded.error().message.find(path) != std::string::npos) return loaded;
+  return fail(loaded.error().code, "{}: {}", path, loaded.error().message);
+}
+
 struct Row {
   std::string name, id, version, abi, summary, path;
   bool refused = false;  // then `summary` says why
@@ -40,12 +50,13 @@ Row read_row(const fs::path& path) {
   row.name = shortened(path.stem().string(), kTextColumnsMax);
   row.path = path.string();
   row.id = row.version = row.abi = "-";
-  if (const auto note = read_plugin_note(row.path)) {
+  const auto note = read_plugin_note(row.path);
+  if (note) {
     row.id = note->id;
     row.version = note->version;
     row.abi = fmt::format("{}.{}", note->abi_major, note->abi_minor);
   }
-  const auto plugin = Plugin::load(row.path, {});
+  const auto plugin = note ? load_outside(row.path) : tl::unexpected(note.error());
   row.refused = !plugin;
   row.summary = plugin ? (*plugin)->descriptor().summary : plugin.error().message;
   if (row.summary.starts_with(row.path + ": ")) row.summary.erase(0, row.path.size() + 2);
@@ -171,15 +182,17 @@ int show(const ShowOptions& options) {
   // What ends like a file is one, with a slash or without.
   const bool is_file =
       options.plugin.ends_with(".so") && options.plugin.find('/') == std::string::npos;
-  const auto plugin =
-      Plugin::load(is_file ? "./" + options.plugin : options.plugin, {options.directory});
-  if (!plugin) return failed(plugin.error());
-  const auto note = read_plugin_note((*plugin)->path());
+  const auto path =
+      find_plugin(is_file ? "./" + options.plugin : options.plugin, {options.directory});
+  if (!path) return failed(path.error());
+  const auto note = read_plugin_note(*path);
   if (!note) return failed(note.error());
+  const auto plugin = load_outside(*path);
+  if (!plugin) return failed(plugin.error());
   const wm_descriptor& descriptor = (*plugin)->descriptor();
   const Status written =
-      write_out(options.format == "json" ? as_json(descriptor, *note, (*plugin)->path())
-                                         : as_text(descriptor, *note, (*plugin)->path(), Style()));
+      write_out(options.format == "json" ? as_json(descriptor, *note, *path)
+                                         : as_text(descriptor, *note, *path, Style()));
   return written ? 0 : failed(written.error());
 }
 
@@ -216,7 +229,8 @@ void add_plugin(CLI::App& app, int& exit_code) {
   add_directory(*list_command, *directory);
   list_command->footer(
       "Name, id, version, ABI, summary and path; a file that is refused is named with the reason.\n"
-      "Loads what is not refused. Exit codes: 0 done, 74 no such folder, 78 none can be loaded.");
+      "Loads what is not refused, each in a process of its own.\n"
+      "Exit codes: 0 done, 74 no such folder, 78 none can be loaded.");
   list_command->callback([directory, &exit_code] { exit_code = list(*directory); });
 
   auto show_options = std::make_shared<ShowOptions>();
@@ -229,7 +243,7 @@ void add_plugin(CLI::App& app, int& exit_code) {
   show_command->add_option("--format", show_options->format, "text or json (default: text).")
       ->check(CLI::IsMember({"text", "json"}))
       ->option_text("FORMAT");
-  show_command->footer("Loads it. Exit codes: 0 done, 78 refused.");
+  show_command->footer("Loads it, in a process of its own. Exit codes: 0 done, 78 refused.");
   show_command->callback([show_options, &exit_code] { exit_code = show(*show_options); });
 
   add_plugin_check(*command, exit_code);

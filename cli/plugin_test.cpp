@@ -63,6 +63,7 @@ class PluginCommandTest : public testing::Test {
 
 TEST_F(PluginCommandTest, ListsWhatIsSoundAndWhatIsRefused) {
   fs::copy(NOTED_PLUGINS "/noted_sound.so", folder_);
+  fs::copy(NOTED_PLUGINS "/noted_crashing.so", folder_);
   fs::copy(NOTED_PLUGINS "/noted_other_major.so", folder_);
   fs::copy(NOTED_PLUGINS "/noted_other_id.so", folder_);
   std::ofstream(folder_ / "script.so") << "#!/bin/sh\n";
@@ -70,15 +71,19 @@ TEST_F(PluginCommandTest, ListsWhatIsSoundAndWhatIsRefused) {
   const std::string folder = folder_.string();
   EXPECT_EQ(
       run("list --plugin-dir " + folder),
-      "noted_other_id     test.other  1.2.3   1.2  refused: its note says test.other 1.2.3, "
-      "its descriptor test.noted 1.2.3  " +
+      "noted_crashing     test.noted  1.2.3   1.3  refused: its process, while it loaded, was "
+      "killed by SIGABRT  " +
+          folder +
+          "/noted_crashing.so\n"
+          "noted_other_id     test.other  1.2.3   1.3  refused: its note says test.other 1.2.3, "
+          "its descriptor test.noted 1.2.3  " +
           folder +
           "/noted_other_id.so\n"
-          "noted_other_major  test.noted  1.2.3   2.2  refused: built for ABI 2.2, this host "
-          "speaks 1.2  " +
+          "noted_other_major  test.noted  1.2.3   2.3  refused: built for ABI 2.3, this host "
+          "speaks 1.3  " +
           folder +
           "/noted_other_major.so\n"
-          "noted_sound        test.noted  1.2.3   1.2  Nothing.  " +
+          "noted_sound        test.noted  1.2.3   1.3  Nothing.  " +
           folder +
           "/noted_sound.so\n"
           "script             -           -         -  refused: not a Wiremill plugin: no ELF "
@@ -101,7 +106,7 @@ TEST_F(PluginCommandTest, SaysByItsExitCodeThatNoneCanBeLoaded) {
 TEST_F(PluginCommandTest, ShowsAPluginAsAReference) {
   const std::string path = PROBE_PLUGIN;
   EXPECT_EQ(run("show " + path),
-            "test.probe  1.0.0, ABI 1.2\n"
+            "test.probe  1.0.0, ABI 1.3\n"
             "Does what the body asks for.\n" +
                 path +
                 "\n\n"
@@ -115,7 +120,7 @@ TEST_F(PluginCommandTest, ShowsAPluginAsAReference) {
   EXPECT_EQ(code_, 0);
   EXPECT_EQ(
       run("show --format json " + path),
-      R"({"id":"test.probe","version":"1.0.0","abi":"1.2","summary":"Does what the body asks )"
+      R"({"id":"test.probe","version":"1.0.0","abi":"1.3","summary":"Does what the body asks )"
       R"(for.","path":")" +
           path +
           R"(","required":["text"],"used":[],"provided":["byline","extensions.test.probe"],)"
@@ -132,10 +137,22 @@ TEST_F(PluginCommandTest, ShowsAPluginByItsName) {
   EXPECT_TRUE(has(said_, "no plugin 'absent' (absent.so) in " NOTED_PLUGINS)) << said_;
 }
 
+TEST_F(PluginCommandTest, NothingOfAPluginRunsHere) {
+  run("show " NOTED_PLUGINS "/noted_crashing.so");
+  EXPECT_EQ(code_, 78);
+  EXPECT_TRUE(has(said_, NOTED_PLUGINS
+                  "/noted_crashing.so: its process, while it loaded, was killed by SIGABRT"))
+      << said_;
+  ASSERT_EQ(::unsetenv("NOTED_PLUGIN"), 0);
+  run("show " NOTED_PLUGINS "/noted_sound.so");
+  EXPECT_EQ(code_, 0);
+  EXPECT_EQ(::getenv("NOTED_PLUGIN"), nullptr) << "it leaves a word there when it is mapped";
+}
+
 TEST_F(PluginCommandTest, ChecksAPluginALineForEachCheck) {
   const std::string said = run("check --brief --only text,restart " PROBE_PLUGIN);
   EXPECT_EQ(code_, 0) << said;
-  EXPECT_TRUE(has(said, "ok      loads         test.probe 1.0.0, ABI 1.2 ")) << said;
+  EXPECT_TRUE(has(said, "ok      loads         test.probe 1.0.0, ABI 1.3 ")) << said;
   EXPECT_TRUE(has(said, "ok      restart       ")) << said;
   EXPECT_TRUE(has(said, "\n3 passed, none failed\n")) << said;
 }

@@ -1,12 +1,14 @@
 // wiremilld: parse, load the configuration, open everything, run, drain.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
 #include "daemon/base/logging.hpp"
 #include "daemon/base/memory.hpp"
 #include "daemon/config/config.hpp"
+#include "daemon/host/control_group.hpp"
 #include "daemon/pipeline/line.hpp"
 #include "daemon/service/daemon.hpp"
 
@@ -92,6 +94,8 @@ int main(int argc, char** argv) {
   auto daemon = wiremill::Daemon::open(*config, *state_dir,
                                        config_path.empty() ? wiremill::ConfigLoader() : load);
   if (!daemon) return refuse(daemon.error().errors, daemon.error().exit_code);
+  if (std::ranges::any_of(config->stages, &wiremill::StageConfig::own_process))
+    wiremill::log_info("{}", wiremill::control_groups().report());
   (*daemon)->run();
   return 0;
 }

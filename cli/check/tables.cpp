@@ -25,9 +25,10 @@ Status runs_in(const Subject& subject, HostAge age, std::string_view host) {
 
 Result<std::string> check_older_host(const Request& request) {
   WM_CHECK_GET(subject, load(request));
+  WM_TRY(runs_in(subject, HostAge::Minor2, "a host of ABI 1.2"));
   WM_TRY(runs_in(subject, HostAge::Minor1, "a host of ABI 1.1"));
   WM_TRY(runs_in(subject, HostAge::Minor0, "a host of ABI 1.0"));
-  return "hosts of ABI 1.0 and 1.1";
+  return "hosts of ABI 1.0, 1.1 and 1.2";
 }
 
 Result<std::string> check_newer_host(const Request& request) {

@@ -22,6 +22,7 @@ Result<std::string> check_deadline(const Request& request) {
   using Clock = std::chrono::steady_clock;
   WM_CHECK_GET(subject, load(request));
   WM_CHECK_GET(trial, Trial::make(subject));
+  trial->stage().deadline_us() = request.deadline_ms * 1000;
   std::vector<Sample> samples = articles(20);
   for (Sample& slow : patience_tests()) samples.push_back(std::move(slow));
   Clock::duration longest{};

@@ -13,6 +13,7 @@
 
 #include "cli/check/allocation.hpp"
 #include "cli/check/child.hpp"
+#include "daemon/base/clock.hpp"
 #include "daemon/host/answer_checks.hpp"
 
 namespace wiremill::check {
@@ -26,7 +27,13 @@ constexpr uint32_t bytes_of_document(HostAge age) {
   return age == HostAge::Minor0 ? offsetof(wm_document, first_sequence) : sizeof(wm_document);
 }
 constexpr uint32_t bytes_of_output(HostAge age) {
-  return age < HostAge::Today ? offsetof(wm_output, begin) : sizeof(wm_output);
+  return age < HostAge::Minor2 ? offsetof(wm_output, begin) : sizeof(wm_output);
+}
+constexpr uint32_t bytes_of_batch(HostAge age) {
+  return age < HostAge::Today ? offsetof(wm_batch, deadline_us) : sizeof(wm_batch);
+}
+constexpr uint32_t bytes_of_host(HostAge age) {
+  return age < HostAge::Today ? offsetof(wm_host, gauge) : sizeof(wm_host);
 }
 
 [[noreturn]] void beyond_the_table() {
@@ -250,13 +257,22 @@ Result<std::unique_ptr<WatchedStage>> WatchedStage::create(std::shared_ptr<const
     static_cast<const WatchedStage*>(self->host_data)->count(as_string_view(name), add);
   };
   host.get_extension = [](const wm_host*, const char*) -> const void* { return nullptr; };
+  host.gauge = [](const wm_host* self, wm_view name, double value) {
+    const OutsidePlugin outside;
+    static_cast<const WatchedStage*>(self->host_data)->gauge(as_string_view(name), value);
+  };
+  host.observe = [](const wm_host* self, wm_view name, double value) {
+    const OutsidePlugin outside;
+    static_cast<const WatchedStage*>(self->host_data)->observe(as_string_view(name), value);
+  };
+  host.clock_us = [](const wm_host*) -> int64_t { return monotonic_ns() / 1000; };
   stage->host_ = host;
   std::string reason;
   const auto fail_with = [](void* user, wm_view message) {
     const OutsidePlugin outside;
     static_cast<std::string*>(user)->assign(as_string_view(message));
   };
-  const wm_host* const shown = stage->tables_->shaped(stage->host_, sizeof host);
+  const wm_host* const shown = stage->tables_->shaped(stage->host_, bytes_of_host(age));
   note_call("create", "");
   {
     const InsidePlugin inside;
@@ -305,7 +321,8 @@ int32_t WatchedStage::call(const wm_batch& inner, bool settle) const {
   batch.state = settle ? tables.shaped(Rows::kState, sizeof(wm_state)) : nullptr;
   batch.cancelled = &cancelled_;
   batch.host_data = &watched;
-  const wm_batch* const shown = tables.shaped(batch, sizeof batch);
+  batch.deadline_us = deadline_us_;
+  const wm_batch* const shown = tables.shaped(batch, bytes_of_batch(age_));
   note_call(watched.function, "");
   int32_t answer = 0;
   {

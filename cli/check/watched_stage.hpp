@@ -20,6 +20,7 @@ namespace wiremill::check {
 enum class HostAge {
   Minor0,  // an older host: its tables end where 1.0's ended, and nothing is mapped behind them
   Minor1,
+  Minor2,
   Today,
   Newer,  // tables that go on behind what this header knows
 };
@@ -52,8 +53,9 @@ class WatchedStage final : public Stage {
   // Whether the plugin gave up a document, or the whole batch, since fail_state_call.
   bool gave_up() const { return gave_up_; }
 
-  // What the batches' flag of cancellation says.
+  // What the batches' flag of cancellation says, and how long a document may take.
   volatile uint32_t& cancelled() const { return cancelled_; }
+  int64_t& deadline_us() const { return deadline_us_; }
 
  private:
   struct Call;
@@ -73,6 +75,7 @@ class WatchedStage final : public Stage {
   std::unique_ptr<Tables> tables_;
   void* instance_ = nullptr;
   mutable volatile uint32_t cancelled_ = 0;
+  mutable int64_t deadline_us_ = 0;
   mutable std::atomic<uint64_t> state_calls_{0}, failing_state_call_{0};
   mutable std::atomic<bool> gave_up_{false};
   mutable std::atomic<Annotations> set_{0};

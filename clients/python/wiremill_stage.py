@@ -30,6 +30,7 @@ Needs Debian's python3-protobuf. The daemon has PYTHONPATH name this file's fold
 import json
 import os
 import sys
+import time
 import traceback
 
 from wiremill.v1.stage_pb2 import (StageDescriptor, StageDocument, StageEvent, StageRequest,
@@ -58,8 +59,14 @@ class Option:
 class Output:
     """What a stage says of one document. What is said twice, the second replaces."""
 
-    def __init__(self):
+    def __init__(self, deadline_us=0):
         self.events = []
+        self._ends_at = time.monotonic() + deadline_us * 1e-6 if deadline_us else None
+
+    def time_left(self):
+        """Seconds until the process is ended for this document, 0 where they are over: give up with a
+        verdict before. None where there is no limit. Other results must not depend on it."""
+        return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
 
     def _say(self, **what):
         self.events.append(StageEvent(**what))
@@ -200,8 +207,17 @@ class Stage:
             level=StageEvent.Log.Level.Value(level), message=str(message).encode())))
 
     def count(self, name, add=1):
-        """Adds to the counter wiremill_stage_<name>_total. Goes with the document."""
+        """Adds to the counter wiremill_stage_events_total{event="<name>"}. Goes with the document, as
+        do gauge and observe. Names are lower_snake_case, 64 of all kinds together (plugin.h)."""
         self._events.append(StageEvent(count=StageEvent.Count(name=name.encode(), add=add)))
+
+    def gauge(self, name, value):
+        """The gauge wiremill_stage_<name> is `value` from now on."""
+        self._events.append(StageEvent(gauge=StageEvent.Gauge(name=name.encode(), value=value)))
+
+    def observe(self, name, value):
+        """Adds a value, not below 0, to the histogram wiremill_stage_<name>."""
+        self._events.append(StageEvent(observe=StageEvent.Observe(name=name.encode(), value=value)))
 
     @classmethod
     def main(cls):
@@ -303,9 +319,10 @@ class _Server:
             self.write(refused=str(error) or type(error).__name__)
             sys.exit(1)
         self.write(started=StageResponse.Started())
+        deadline_us = request.deadline_us
         while True:
             request = self.read()
-            output = Output()
+            output = Output(deadline_us)
             if request.HasField("process"):
                 _run(stage, stage.process, request.process, output)
             else:

@@ -156,10 +156,11 @@ class AdminApi::Impl {
     });
   }
 
-  void reload(const AdminRequest&, Reply reply) {
-    rooms_->reload([reply = std::move(reply)](const ReloadOutcome& outcome) {
-      reply({.status = outcome.errors.empty() ? 200U : 422U, .body = reload_json(outcome)});
-    });
+  void reload(const AdminRequest& request, Reply reply) {
+    rooms_->reload(
+        {request.client_is_there, [reply = std::move(reply)](const ReloadOutcome& outcome) {
+           reply({.status = outcome.errors.empty() ? 200U : 422U, .body = reload_json(outcome)});
+         }});
   }
 
   void list_cursors(const AdminRequest&, Reply reply) { reply({.body = cursors_json(*rooms_)}); }

@@ -11,6 +11,9 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
+#include <sys/socket.h>
+
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <list>
@@ -261,6 +264,10 @@ class AdminServer::Impl::Session : public std::enable_shared_from_this<Session> 
         !is_address_or_localhost({host.data(), host.size()}))
       return write(admin_error(403, "an address or localhost is needed as Host"));
     request.body = std::move(message.body());
+    request.client_is_there = [session = weak_from_this()] {
+      const auto held = session.lock();
+      return held != nullptr && held->is_connected();
+    };
     auto pending = std::make_shared<Pending>(shared_from_this());
     try {
       handler->second(request, [pending](AdminReply reply) { pending->answer(std::move(reply)); });
@@ -268,6 +275,13 @@ class AdminServer::Impl::Session : public std::enable_shared_from_this<Session> 
       log_error("admin {} {}: {}", request.method, request.path, problem.what());
       pending->answer(admin_error(500, problem.what()));
     }
+  }
+
+  // While nothing is read: what else came is left where it is.
+  bool is_connected() {
+    char byte = 0;
+    const ssize_t got = ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got > 0 || (got < 0 && errno == EAGAIN);
   }
 
   void write(AdminReply reply) {

@@ -26,6 +26,8 @@ struct AdminRequest {
   std::string path;                          // percent-decoded, without the query
   std::map<std::string, std::string> query;  // decoded
   std::string body;                          // at most 1 MiB
+  // False: it closed its side of the connection. Any thread, until the reply.
+  std::function<bool()> client_is_there{};
 };
 
 struct AdminReply {

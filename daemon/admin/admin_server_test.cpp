@@ -88,8 +88,9 @@ struct AdminServerTest : testing::Test {
     });
     server->route("DELETE", "/echo",
                   [](const AdminRequest&, const Reply& reply) { reply({.body = "gone"}); });
-    server->route("GET", "/later", [this](const AdminRequest&, Reply reply) {
+    server->route("GET", "/later", [this](const AdminRequest& asked, Reply reply) {
       const std::lock_guard lock(mutex);
+      client_is_there = asked.client_is_there;
       kept.push_back(std::move(reply));
     });
     server->route("GET", "/never", [](const AdminRequest&, const Reply&) {});
@@ -111,6 +112,7 @@ struct AdminServerTest : testing::Test {
   std::thread thread;
   std::mutex mutex;
   std::vector<Reply> kept;
+  std::function<bool()> client_is_there;  // of the newest of them
 };
 
 TEST_F(AdminServerTest, AnswersAndDecodes) {
@@ -204,6 +206,27 @@ TEST_F(AdminServerTest, TheLastReplyMayOutliveTheServer) {
   server.reset();
   kept.front()({.body = "too late"});
   EXPECT_TRUE(peer.is_closed()) << "nothing was answered";
+}
+
+TEST_F(AdminServerTest, WhoeverAnswersLaterKnowsWhetherTheClientIsThere) {
+  auto peer = std::make_unique<Peer>(server->endpoint());
+  peer->send(request("GET /later"));
+  for (bool there = false; !there;) {
+    const std::lock_guard lock(mutex);
+    there = !kept.empty();
+  }
+  EXPECT_TRUE(client_is_there());
+  peer->send("what is not read yet");
+  EXPECT_TRUE(client_is_there());
+  peer = std::make_unique<Peer>(server->endpoint());
+  peer->send(request("GET /later"));
+  for (bool there = false; !there;) {
+    const std::lock_guard lock(mutex);
+    there = kept.size() == 2;
+  }
+  peer.reset();
+  EXPECT_FALSE(client_is_there());
+  kept.back()({.body = "for nobody"});
 }
 
 struct FewConnectionsTest : AdminServerTest {

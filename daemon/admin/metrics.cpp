@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "daemon/feed/feed.hpp"
@@ -27,11 +28,14 @@ using Labels = std::vector<ClientMetric::Label>;
 // One family after the other; a sample goes to the family begun last.
 class Families {
  public:
-  Families& counter(const char* name, const char* help) {
+  Families& counter(const std::string& name, const char* help) {
     return begin(name, help, MetricType::Counter);
   }
-  Families& gauge(const char* name, const char* help) {
+  Families& gauge(const std::string& name, const char* help) {
     return begin(name, help, MetricType::Gauge);
+  }
+  Families& histogram(const std::string& name, const char* help) {
+    return begin(name, help, MetricType::Histogram);
   }
   template <class Number>
   Families& is(Number value, Labels labels = {}) {
@@ -44,10 +48,21 @@ class Families {
     families_.back().metric.push_back(std::move(metric));
     return *this;
   }
+  Families& is(const Histogram& values, Labels labels) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    uint64_t count = 0;
+    for (size_t i = 0; i < Histogram::kBounds.size(); ++i)
+      metric.histogram.bucket.push_back({count += values.counts[i], Histogram::kBounds[i]});
+    metric.histogram.sample_count = count + values.counts.back();
+    metric.histogram.sample_sum = values.sum;
+    families_.back().metric.push_back(std::move(metric));
+    return *this;
+  }
   std::vector<MetricFamily> take() { return std::move(families_); }
 
  private:
-  Families& begin(const char* name, const char* help, MetricType type) {
+  Families& begin(const std::string& name, const char* help, MetricType type) {
     MetricFamily family;
     family.name = name;
     family.help = help;
@@ -170,6 +185,39 @@ void add_logs(Families& out, const Rooms& rooms, const DaemonReport& report) {
   each([](const Seen& log) { return log.scrubbed.rounds; });
 }
 
+// A family for each name that stages gave a gauge or a histogram. Where two stages mean different kinds
+// by it, it is the first one's.
+void add_stages(Families& out, const std::vector<StageCounts>& stages) {
+  out.counter("wiremill_stage_events_total", "What the stages count, since the start.");
+  for (const StageCounts& stage : stages)
+    for (const auto& [name, count] : stage.metrics.counters())
+      out.is(count, {{"stage", stage.name}, {"event", name}});
+  std::map<std::string, MetricType> families;
+  for (const StageCounts& stage : stages) {
+    for (const auto& [name, value] : stage.metrics.gauges())
+      families.emplace(name, MetricType::Gauge);
+    for (const auto& [name, values] : stage.metrics.histograms())
+      families.emplace(name, MetricType::Histogram);
+  }
+  const auto each = [&](const auto& of, const std::string& name) {
+    for (const StageCounts& stage : stages)
+      if (const auto said = of(stage.metrics).find(name); said != of(stage.metrics).end())
+        out.is(said->second, {{"stage", stage.name}});
+  };
+  for (const auto& [name, type] : families) {
+    if (type == MetricType::Gauge) {
+      out.gauge("wiremill_stage_" + name,
+                "What the stages say of themselves, as they said it last.");
+      each(
+          [](const StageMetrics& said) -> auto& { return said.gauges(); }, name);
+    } else {
+      out.histogram("wiremill_stage_" + name, "What the stages observe, since the start.");
+      each(
+          [](const StageMetrics& said) -> auto& { return said.histograms(); }, name);
+    }
+  }
+}
+
 void add_line(Families& out, const Rooms& rooms, const DaemonReport& report) {
   const Pipeline::Counters line = rooms.pipeline.counters();
   out.gauge("wiremill_pipeline_in_line_documents", "Documents read whose result is not made yet.")
@@ -177,11 +225,8 @@ void add_line(Families& out, const Rooms& rooms, const DaemonReport& report) {
   out.gauge("wiremill_pipeline_suspect_documents",
             "Documents that run alone because a stage died in them.")
       .is(line.suspects);
-  out.counter("wiremill_stage_events_total", "What the stages count, since the start.");
   const std::vector<StageCounts> stages = rooms.pipeline.stages();
-  for (const StageCounts& stage : stages)
-    for (const auto& [name, count] : stage.events)
-      out.is(count, {{"stage", stage.name}, {"event", name}});
+  add_stages(out, stages);
   out.counter("wiremill_stage_errors_skipped_total",
               "Documents that went on without a stage that could not take them, since the start.");
   for (const StageCounts& stage : stages)

@@ -26,6 +26,12 @@ struct ReloadOutcome {
   ConfigErrors errors{};              // why it was refused; empty: it is done
 };
 
+// Whoever asked for a reload and waits. Both are called on any thread.
+struct ReloadWaiter {
+  std::function<bool()> is_there;  // it may have gone meanwhile
+  std::function<void(const ReloadOutcome&)> told;
+};
+
 // All outlive the admin room's threads.
 struct Rooms {
   const Log& intake_log;
@@ -37,8 +43,8 @@ struct Rooms {
   Feed& feed;
   // Forgets dead letters for good; answers how many once that lasts. The thread "admin"; waits.
   std::function<Result<size_t>(const std::vector<uint64_t>& sequences)> discard;
-  // Takes up the changed configuration file; tells on another thread. Main thread; does not wait.
-  std::function<void(std::function<void(const ReloadOutcome&)> told)> reload;
+  // Takes up the changed configuration file; tells on any thread. Main thread; does not wait.
+  std::function<void(ReloadWaiter waiter)> reload;
 };
 
 // How the daemon is, at one moment.

@@ -68,7 +68,7 @@ void write_documents(JsonWriter& json, const Rooms& rooms, const DaemonReport& r
       json.object([&] {
         json.field("name", stage.name);
         json.key("events").object([&] {
-          for (const auto& [name, count] : stage.events) json.field(name, count);
+          for (const auto& [name, count] : stage.metrics.counters()) json.field(name, count);
         });
       });
     });

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/base/clock.hpp"
+#include "daemon/base/error.hpp"
 #include "daemon/base/hash.hpp"
 #include "daemon/base/units.hpp"
 
@@ -22,6 +23,33 @@ TEST(Clock, RefusesWhatIsNotATime) {
        {"", "2023", "2023-13-01", "2023-02-30", "2023-04-28T25:00:00Z", "2023-04-28T15:20:00",
         "2023-04-28T15:20:00Zx", "2023-04-28T15:20:00.Z", "yesterday"})
     EXPECT_FALSE(parse_time(text).has_value()) << text;
+}
+
+// Counts how often it was copied.
+struct Counted {
+  explicit Counted(int& counter) : copies(&counter) {}
+  Counted(const Counted& other) : copies(other.copies) { ++*copies; }
+  Counted(Counted&&) = default;
+  int* copies;
+};
+
+TEST(Try, CopiesNoValueAndLeavesANamedResultAsItIs) {
+  int copies = 0;
+  const auto go_through = [](const Result<Counted>& result) -> Status {
+    WM_TRY(result);
+    return {};
+  };
+  EXPECT_TRUE(go_through(Counted(copies)));
+  EXPECT_EQ(copies, 0);
+  Status named = fail(ErrorCode::Busy, "a message that is too long for the string's own place");
+  const auto give_up = [&]() -> Status {
+    WM_TRY(named);
+    return {};
+  };
+  const Status first = give_up(), second = give_up();
+  ASSERT_FALSE(second);
+  EXPECT_EQ(first.error().message, named.error().message);
+  EXPECT_EQ(second.error().message, named.error().message);
 }
 
 TEST(Hash, Crc32cMatchesTheStandardsCheckValues) {

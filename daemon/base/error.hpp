@@ -57,9 +57,10 @@ tl::unexpected<Error> fail_errno(int errno_value, std::string_view did, std::str
 #define WM_INVARIANT(expression) \
   ((expression) ? (void)0 : ::wiremill::broken_invariant(#expression, __FILE__, __LINE__))
 
-// Gives up the enclosing function with the error of `expression`.
-#define WM_TRY(expression)                                                  \
-  do {                                                                      \
-    if (auto wm_try_ = (expression); !wm_try_)                              \
-      return tl::unexpected<::wiremill::Error>(std::move(wm_try_).error()); \
+// Gives up the enclosing function with the error of `expression`. A Result that has a name stays as it
+// is, and is not copied; it must not be a reference into a temporary object.
+#define WM_TRY(expression)                                                                        \
+  do {                                                                                            \
+    if (auto&& wm_try_ = (expression); !wm_try_)                                                  \
+      return tl::unexpected<::wiremill::Error>(std::forward<decltype(wm_try_)>(wm_try_).error()); \
   } while (false)

@@ -297,11 +297,17 @@ Replay::Served Replay::serve_record(Stream& stream, const FeedRecord& record) {
   return Served::More;
 }
 
+// How far a stream that has nothing left has come: what it read from the log may be ahead of the tail,
+// and it may wait for a sequence of the future.
+uint64_t Replay::head_of(const Stream& stream) const {
+  return std::min(stream.position - 1, log_.durable());
+}
+
 Replay::Served Replay::say_head(Stream& stream) {
   if (tail_.next() <= stream.head) return Served::More;  // the tail is still being read
   if (stream.at_head) return Served::Done;
   v1::ReplayReply reply;
-  reply.mutable_head()->set_sequence(tail_.next() - 1);
+  reply.mutable_head()->set_sequence(head_of(stream));
   reply.mutable_head()->set_epoch(epoch_);
   switch (send(stream, reply)) {
     case Sent::Full: return Served::Done;
@@ -371,7 +377,7 @@ void Replay::heartbeat() {
     if (current->full) continue;  // retry_full() finds out whether it is still there
     v1::ReplayReply reply;
     if (current->at_head && current->position >= tail_.next()) {
-      reply.mutable_head()->set_sequence(tail_.next() - 1);
+      reply.mutable_head()->set_sequence(head_of(*current));
       reply.mutable_head()->set_epoch(epoch_);
     } else if (!current->search && !current->rewound_to && current->position > 1 &&
                current->position <= tail_.next()) {

@@ -92,6 +92,7 @@ class Replay {
 
   Served serve(Stream& stream, Budget& budget);
   Served serve_record(Stream& stream, const FeedRecord& record);
+  uint64_t head_of(const Stream& stream) const;
   Served say_head(Stream& stream);
   Result<const FeedRecord*> next_record(Stream& stream, Budget& budget, bool& exhausted);
   Served end_unreadable(Stream& stream, const Error& error);

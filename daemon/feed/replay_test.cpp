@@ -1,4 +1,7 @@
 // Named cursors, filters and the bounds of a stream, through raw sockets and through the client.
+#include <atomic>
+#include <thread>
+
 #include "daemon/feed/cursor_store.hpp"
 #include "daemon/feed/feed_harness.hpp"
 
@@ -388,6 +391,27 @@ TEST_F(ReplayTest, RetentionUnderAReaderIsLaggedAndDisturbsNobody) {
   }
   EXPECT_TRUE(lagged);
   expect_results(*other, 8500, 9000);
+}
+
+// A stream that reads the log may be ahead of what the feed has read of it.
+TEST_F(ReplayTest, TheHeadIsNeverBehindWhatWasSent) {
+  start();
+  append(1, 50);
+  std::atomic<bool> is_over = false;
+  std::thread writer([&] {
+    for (uint64_t sequence = 51; !is_over; ++sequence) append(sequence, sequence);
+  });
+  for (int round = 0; round < 100; ++round) {
+    const auto reader = client(From::First, false);
+    uint64_t last = 0;
+    ReplayEvent event = next(*reader);
+    for (; event.kind == Kind::Result; event = next(*reader)) last = event.sequence;
+    EXPECT_EQ(event.kind, Kind::Head);
+    EXPECT_EQ(event.sequence, last);
+    EXPECT_EQ(reader->position(), (Place{1, last}));
+  }
+  is_over = true;
+  writer.join();
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ class Child {
   virtual Status start(const v1::StageStart& start) = 0;
 
   enum class What { Process, Settle };
-  // Takes a line for the log, or a count. False: it is neither.
+  // Takes a line for the log, or a metric. False: it is neither.
   using OwnEvent = std::function<bool(const v1::StageEvent&)>;
   // One call for the documents of these indices in `batch`; what the stage says is said to the
   // batch's own functions. After a Death the object is of no further use.

@@ -66,11 +66,12 @@ class DescriptorCopy {
 class ProcessStage final : public HostedStage {
  public:
   ProcessStage(const StageConfig& config, const std::string& stagehost,
-               const std::string& plugin_file, StageLog log)
+               const std::string& plugin_file, StageLog log, std::stop_token stop)
       : HostedStage(config.name, std::move(log)),
         stagehost_(stagehost),
         plugin_file_(plugin_file),
         config_(config),
+        stop_(std::move(stop)),
         pool_(
             Stage::name(), [this] { return make_child(); },
             [this](const Error& error) {
@@ -82,16 +83,13 @@ class ProcessStage final : public HostedStage {
     if (!child) return tl::unexpected(std::move(child).error());
     first_ = std::move(*child);
     descriptor_ = std::make_unique<DescriptorCopy>(first_->descriptor());
-    if (config_.processes > 1)
-      Stage::log(WM_LOG_INFO,
-                 "processes and memory_bytes_max are looked at every 10 ms, not enforced by the "
-                 "kernel: many processes may be started within that time");
     return {};
   }
 
   Status start(const wm_option_value* values, size_t values_count) override {
     v1::StageStart start;
     start.set_stage(name());
+    start.set_deadline_us(config_.deadline_ms * 1000);
     for (size_t i = 0; i < values_count; ++i) add_value(values[i], *start.add_options());
     {
       const MutexLock lock(mutex_);
@@ -107,6 +105,11 @@ class ProcessStage final : public HostedStage {
   std::string trouble() const override {
     const MutexLock lock(mutex_);
     return broken_;
+  }
+
+  Losses losses() const override {
+    const MutexLock lock(mutex_);
+    return losses_;
   }
 
   int32_t process(const wm_batch& batch) const override {
@@ -141,8 +144,10 @@ class ProcessStage final : public HostedStage {
   }
 
   Result<std::unique_ptr<Child>> make_child() const {
-    auto child = config_.command.empty() ? start_plugin_child(stagehost_, plugin_file_, config_)
-                                         : start_program_child(stagehost_, config_);
+    if (stop_.stop_requested()) return fail(ErrorCode::Config, "nobody waits for it any more");
+    auto child = config_.command.empty()
+                     ? start_plugin_child(stagehost_, plugin_file_, config_, stop_)
+                     : start_program_child(stagehost_, config_, stop_);
     const std::optional<v1::StageStart> start = started();
     if (!start) return child;
     const Status made = child ? (*child)->start(*start) : tl::unexpected(child.error());
@@ -199,7 +204,7 @@ class ProcessStage final : public HostedStage {
       const uint32_t guilty = part[*death.document];
       Stage::log(WM_LOG_WARNING,
                  fmt::format("document {}: {}", batch.documents[guilty]->sequence, death.message));
-      say(batch, guilty, WM_BAD_DOCUMENT, death.code, death.message);
+      lose(batch, guilty, death.code, death.message);
       waiting.erase(waiting.begin() + *death.document);
     }
     return 0;
@@ -245,9 +250,20 @@ class ProcessStage final : public HostedStage {
     const bool skips = config_.on_broken == StageConfig::OnBroken::Skip;
     const std::string why = "the stage is broken: " + trouble();
     for (const uint32_t document : documents)
-      say(batch, document, skips ? WM_SKIP : WM_BAD_DOCUMENT, skips ? "" : "BROKEN",
-          skips ? "" : why);
+      if (skips)
+        say(batch, document, WM_SKIP, "", "");
+      else
+        lose(batch, document, "BROKEN", why);
     return 0;
+  }
+
+  // The document ends here, whatever the stage said of it.
+  void lose(const wm_batch& batch, uint32_t document, const std::string& code,
+            const std::string& message) const {
+    say(batch, document, WM_BAD_DOCUMENT, code, message);
+    if (is_set(batch.cancelled)) return;  // nothing counts that such a call says
+    const MutexLock lock(mutex_);
+    if (losses_.documents++ == 0) losses_.first = fmt::format("{}: {}", code, message);
   }
 
   static void say(const wm_batch& batch, uint32_t document, uint32_t verdict, std::string_view code,
@@ -256,21 +272,39 @@ class ProcessStage final : public HostedStage {
                           {message.data(), message.size()});
   }
 
-  // Takes a line for the log or a count.
+  // Takes a line for the log, or a metric.
   Child::OwnEvent own_event() const {
     return [this](const v1::StageEvent& event) {
-      if (event.has_log())
-        Stage::log(static_cast<uint32_t>(event.log().level()), event.log().message());
-      else if (event.has_count())
-        count(event.count().name(), event.count().add());
-      else
-        return false;
-      return true;
+      switch (event.what_case()) {
+        case v1::StageEvent::kLog:
+          Stage::log(static_cast<uint32_t>(event.log().level()), event.log().message());
+          return true;
+        case v1::StageEvent::kCount: count(event.count().name(), event.count().add()); return true;
+        case v1::StageEvent::kGauge:
+          gauge(event.gauge().name(), event.gauge().value());
+          return true;
+        case v1::StageEvent::kObserve: return take(event.observe());
+        default: return false;
+      }
     };
+  }
+
+  // False: its buckets are others.
+  bool take(const v1::StageEvent::Observe& observed) const {
+    if (observed.counts().empty()) {
+      observe(observed.name(), observed.value());
+      return true;
+    }
+    Histogram values{.sum = observed.value()};
+    if (static_cast<size_t>(observed.counts_size()) != values.counts.size()) return false;
+    std::copy(observed.counts().begin(), observed.counts().end(), values.counts.begin());
+    observe(observed.name(), values);
+    return true;
   }
 
   const std::string stagehost_, plugin_file_;
   const StageConfig config_;
+  const std::stop_token stop_;
   std::unique_ptr<DescriptorCopy> descriptor_;
   std::unique_ptr<Child> first_;  // between load and start
   mutable std::atomic<uint32_t> calls_{0};
@@ -278,17 +312,19 @@ class ProcessStage final : public HostedStage {
   std::optional<v1::StageStart> start_ WM_GUARDED_BY(mutex_);
   mutable std::deque<std::chrono::steady_clock::time_point> deaths_ WM_GUARDED_BY(mutex_);
   mutable std::string broken_ WM_GUARDED_BY(mutex_);  // why; empty: it is not
-  mutable std::unique_ptr<Child> settler_;            // one settle at a time
-  mutable ChildPool pool_;                            // the last member: its thread uses the others
+  mutable Losses losses_ WM_GUARDED_BY(mutex_);
+  mutable std::unique_ptr<Child> settler_;  // one settle at a time
+  mutable ChildPool pool_;                  // the last member: its thread uses the others
 };
 
 }  // namespace
 
 Result<std::unique_ptr<HostedStage>> HostedStage::load(const StageConfig& config,
                                                        const std::string& stagehost,
-                                                       const std::string& plugin_file,
-                                                       StageLog log) {
-  auto stage = std::make_unique<ProcessStage>(config, stagehost, plugin_file, std::move(log));
+                                                       const std::string& plugin_file, StageLog log,
+                                                       std::stop_token stop) {
+  auto stage = std::make_unique<ProcessStage>(config, stagehost, plugin_file, std::move(log),
+                                              std::move(stop));
   WM_TRY(stage->load());
   return stage;
 }

@@ -1,7 +1,10 @@
 // wiremill-stagehost: one stage in a process of its own. Started by the daemon with its process id, the
-// number of processes that the stage may have, and a plugin's file as arguments and a channel as
-// descriptors 3 to 5 (daemon/host/plugin_child.hpp), or with the command of a stage that is a program,
-// which it then becomes (program_child.hpp); of no use otherwise.
+// number of processes that the stage may have, the entrance of its control group (empty: none), and a
+// plugin's file as arguments and a channel as descriptors 3 to 5 (daemon/host/plugin_child.hpp), or with
+// the command of a stage that is a program, which it then becomes (program_child.hpp); of no use
+// otherwise.
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -86,7 +89,7 @@ std::string inbox(const Channel& channel) { return {channel.inbox(), channel.con
   v1::StageStart start;
   WM_INVARIANT(start.ParseFromString(inbox(channel)));
   const std::string directory = std::filesystem::path(file).parent_path().string();
-  Recorder recorder(channel);
+  Recorder recorder(channel, start.deadline_us());
   std::string reason;
   const auto keep = [](void* user, wm_view message) {
     static_cast<std::string*>(user)->assign(message.data, message.size);
@@ -106,6 +109,13 @@ std::string inbox(const Channel& channel) { return {channel.inbox(), channel.con
     WM_INVARIANT(block);
     recorder.call(descriptor, instance, what, documents.read(*block, count));
   }
+}
+
+bool enter(const char* entrance) {
+  const int file = open(entrance, O_WRONLY | O_CLOEXEC);
+  const bool is_in = file >= 0 && write(file, "0", 1) == 1;
+  if (is_in) close(file);
+  return is_in;
 }
 
 // The words after the folder in which the program runs.
@@ -133,21 +143,30 @@ int become(char** folder_and_words, bool may_fork) {
 int main(int count, char** arguments) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The daemon may have ended before that took effect.
-  if (count < 4 || std::to_string(getppid()) != arguments[1]) {
+  if (count < 5 || std::to_string(getppid()) != arguments[1]) {
     std::fputs("wiremill-stagehost is started by wiremilld, for a stage with isolation: process\n",
                stderr);
     return 64;
   }
   const bool may_fork = std::string_view(arguments[2]) != "1";
-  if (count >= 6 && std::string_view(arguments[3]) == "--command")
-    return become(arguments + 4, may_fork);
+  if (arguments[3][0] != '\0' && !enter(arguments[3])) {
+    std::fprintf(stderr, "cannot enter the control group of %s: %s\n", arguments[3],
+                 std::strerror(errno));
+    return exit_code(ErrorCode::Io);
+  }
+  if (count >= 7 && std::string_view(arguments[4]) == "--command")
+    return become(arguments + 5, may_fork);
   auto channel = Channel::attach();
   if (!channel) {
     std::fprintf(stderr, "wiremill-stagehost: %s\n", channel.error().message.c_str());
     return exit_code(channel.error().code);
   }
   keep_freed_memory();
+  // Nothing preempts a worker that is waking it, so its threads never see the place it is woken at
+  // (wakes_here.hpp). Where that is not allowed, its threads may begin on one core.
+  const sched_param priority{};
+  sched_setscheduler(0, SCHED_BATCH, &priority);
   if (const auto inside = enter_sandbox(may_fork); !inside)
     refuse(*channel, inside.error().message);
-  serve(*channel, arguments[3]);
+  serve(*channel, arguments[4]);
 }

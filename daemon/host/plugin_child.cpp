@@ -17,6 +17,7 @@
 #include "daemon/host/frames.hpp"
 #include "daemon/host/process.hpp"
 #include "daemon/host/replay.hpp"
+#include "daemon/host/wakes_here.hpp"
 #include "daemon/host/watch.hpp"
 #include "daemon/plugin/plugin.hpp"
 
@@ -29,14 +30,6 @@ constexpr size_t kUnreadBytesMax = 64 << 20;  // of one event
 std::string outbox(const Channel& channel) {
   const size_t bytes = std::min<size_t>(channel.control().bytes, kOutboxBytes);
   return {channel.outbox(), bytes};
-}
-
-void hand_over(const Channel& channel, Handover what, std::string_view inbox = {}) {
-  WM_INVARIANT(inbox.size() <= kInboxBytes);
-  std::copy(inbox.begin(), inbox.end(), channel.inbox());
-  channel.control().bytes = static_cast<uint32_t>(inbox.size());
-  channel.control().handover = static_cast<uint32_t>(what);
-  wake(channel.to_child_fd());
 }
 
 Handover handed_over(const Channel& channel) {
@@ -108,8 +101,12 @@ class FrameAnswer final : public StateAnswer {
 
 class PluginChild final : public Child {
  public:
-  PluginChild(Channel channel, Process process, const StageConfig& limits)
-      : channel_(std::move(channel)), process_(std::move(process)), limits_(limits) {}
+  PluginChild(Channel channel, Process process, const StageConfig& limits,
+              const std::stop_token& stop)
+      : channel_(std::move(channel)),
+        process_(std::move(process)),
+        limits_(limits),
+        end_(stop, [this] { process_.kill(); }) {}
 
   Status load() {
     auto loaded = await_start(Handover::Loaded);
@@ -124,7 +121,7 @@ class PluginChild final : public Child {
     if (bytes.size() > kInboxBytes)
       return fail(ErrorCode::Config, "its options have {} bytes, over the limit of {}",
                   bytes.size(), kInboxBytes);
-    hand_over(channel_, Handover::Start, bytes);
+    hand_over(Handover::Start, bytes);
     if (auto started = await_start(Handover::Started); !started)
       return tl::unexpected(std::move(started).error());
     return {};
@@ -156,7 +153,7 @@ class PluginChild final : public Child {
     control.documents_bytes = bytes;
     Replay replay(batch, documents);
     EventStream events(channel_, replay);
-    hand_over(channel_, what == What::Settle ? Handover::Settle : Handover::Process);
+    hand_over(what == What::Settle ? Handover::Settle : Handover::Process);
     for (;;) {
       if (auto death = watch.wait({&woken_, 1})) return tl::unexpected(std::move(*death));
       wait_for_wake(channel_.to_daemon_fd());
@@ -174,8 +171,7 @@ class PluginChild final : public Child {
         default: return tl::unexpected(watch.stop("CRASHED", "spoke out of turn"));
       }
       watch.go_on();
-      hand_over(channel_, got == Handover::Asked ? Handover::Reply : Handover::GoOn,
-                answer.frames());
+      hand_over(got == Handover::Asked ? Handover::Reply : Handover::GoOn, answer.frames());
     }
   }
 
@@ -191,34 +187,51 @@ class PluginChild final : public Child {
         return fail(ErrorCode::Config, "it did not start within {} s",
                     kStartTimeoutNs / 1'000'000'000);
       case Process::Wait::Ended:
-        return fail(ErrorCode::Config, "its process, while it started, {}",
+        return fail(ErrorCode::Config, "its process, while it {}, {}",
+                    wanted == Handover::Loaded ? "loaded" : "started",
                     process_.ended().value_or(""));
     }
     if (handed_over(channel_) == wanted) return outbox(channel_);
     return fail(ErrorCode::Config, "{}", outbox(channel_));
   }
 
+  void hand_over(Handover what, std::string_view inbox = {}) {
+    WM_INVARIANT(inbox.size() <= kInboxBytes);
+    std::copy(inbox.begin(), inbox.end(), channel_.inbox());
+    channel_.control().bytes = static_cast<uint32_t>(inbox.size());
+    channel_.control().handover = static_cast<uint32_t>(what);
+    const WakesHere place(process_.id());
+    wake(channel_.to_child_fd());
+  }
+
   Channel channel_;
   Process process_;
   const StageConfig& limits_;
   const pollfd woken_{channel_.to_daemon_fd(), POLLIN, 0};
+  const std::stop_callback<std::function<void()>> end_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Child>> start_plugin_child(const std::string& program,
                                                   const std::string& plugin_file,
-                                                  const StageConfig& limits) {
+                                                  const StageConfig& limits,
+                                                  const std::stop_token& stop) {
   auto channel = Channel::make();
   if (!channel) return tl::unexpected(std::move(channel).error());
+  auto group = control_groups().make(limits);
+  if (!group) return tl::unexpected(std::move(group).error());
+  const std::string entrance = *group ? (*group)->entrance() : "";
   auto process = Process::start(
-      {{program, std::to_string(getpid()), std::to_string(limits.processes), plugin_file},
+      {{program, std::to_string(getpid()), std::to_string(limits.processes), entrance, plugin_file},
        {},
        {{channel->memory_fd(), kMemoryFd},
         {channel->to_child_fd(), kToChildFd},
-        {channel->to_daemon_fd(), kToDaemonFd}}});
+        {channel->to_daemon_fd(), kToDaemonFd}}},
+      std::move(*group));
   if (!process) return tl::unexpected(std::move(process).error());
-  auto child = std::make_unique<PluginChild>(std::move(*channel), std::move(*process), limits);
+  auto child =
+      std::make_unique<PluginChild>(std::move(*channel), std::move(*process), limits, stop);
   WM_TRY(child->load());
   return child;
 }

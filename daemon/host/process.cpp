@@ -15,6 +15,7 @@
 #include <ctime>
 #include <utility>
 
+#include "daemon/base/clock.hpp"
 #include "daemon/host/proc_files.hpp"
 #include "daemon/text/utf8.hpp"
 
@@ -75,11 +76,11 @@ int spawn(const Process::Plan& plan, const std::vector<std::pair<int, int>>& giv
 
 }  // namespace
 
-Result<Process> Process::start(const Plan& plan) {
+Result<Process> Process::start(const Plan& plan, std::optional<ControlGroup> control_group) {
   const int words_fd = memfd_create("wiremill-stage-words", MFD_CLOEXEC);
   if (words_fd < 0) return fail_errno(errno, "cannot make", "a stage's standard error");
   fcntl(words_fd, F_SETFL, O_APPEND);
-  Process process(words_fd);
+  Process process(words_fd, std::move(control_group));
   std::vector<std::pair<int, int>> given = plan.descriptors;
   given.emplace_back(words_fd, STDERR_FILENO);
   int error = 0;
@@ -98,7 +99,8 @@ Result<Process> Process::start(const Plan& plan) {
 }
 
 Process::Process(Process&& other) noexcept
-    : words_fd_(std::exchange(other.words_fd_, -1)),
+    : control_group_(std::move(other.control_group_)),
+      words_fd_(std::exchange(other.words_fd_, -1)),
       pid_(std::exchange(other.pid_, -1)),
       pid_fd_(std::exchange(other.pid_fd_, -1)) {}
 
@@ -128,6 +130,7 @@ Process::Wait Process::wait(std::span<const pollfd> descriptors, int64_t timeout
 }
 
 const std::vector<pid_t>& Process::group() {
+  if (control_group_) return group_ = control_group_->processes();
   if (std::string newest = newest_process(); newest != newest_) {
     newest_ = std::move(newest);
     group_ = group_members(pid_);
@@ -158,6 +161,13 @@ std::string Process::cause() const {
   siginfo_t info{};
   if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0)
     return "ended in an unknown way";
+  using MemoryEnd = ControlGroup::MemoryEnd;
+  const MemoryEnd memory = control_group_ ? control_group_->memory_end() : MemoryEnd::None;
+  if (memory == MemoryEnd::OverLimit)
+    return fmt::format("needed more memory than its limit of {} MiB",
+                       control_group_->memory_bytes_max() >> 20);
+  if (memory == MemoryEnd::Elsewhere)
+    return "was killed by SIGKILL: the machine or a control group above had no memory left";
   if (info.si_code == CLD_EXITED) return fmt::format("ended with exit code {}", info.si_status);
   const char* const name = sigabbrev_np(info.si_status);
   return name == nullptr ? fmt::format("was killed by signal {}", info.si_status)
@@ -186,12 +196,6 @@ std::string one_line(std::string_view text) {
     if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
   const size_t end = line.find_last_not_of(' ');
   return end == std::string::npos ? "" : line.substr(0, end + 1);
-}
-
-int64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
 }  // namespace wiremill

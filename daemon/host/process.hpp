@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/base/error.hpp"
+#include "daemon/host/control_group.hpp"
 
 namespace wiremill {
 
@@ -24,8 +25,9 @@ class Process {
     // /dev/null where they are not among them; standard error is a file of this object's.
     std::vector<std::pair<int, int>> descriptors;
   };
-  // In a process group of its own. Errors: Io.
-  static Result<Process> start(const Plan& plan);
+  // In a process group of its own. In the control group, whose entrance is among the arguments, it puts
+  // itself. Errors: Io.
+  static Result<Process> start(const Plan& plan, std::optional<ControlGroup> control_group);
   Process(Process&& other) noexcept;
   Process& operator=(Process&&) = delete;
   ~Process();  // kills it
@@ -50,14 +52,18 @@ class Process {
   std::optional<std::string> ended();
   // Why a process that has ended did so: "was killed by SIGSEGV", "ended with exit code 0".
   std::string cause() const;
+  // Where the kernel looks at some of its limits.
+  const std::optional<ControlGroup>& control_group() const { return control_group_; }
   // The end of what it wrote to standard error; for one line, without control characters.
   std::string last_words() const;
   // Keeps the file of what it wrote bounded. While the process waits.
   void trim_words() const;
 
  private:
-  explicit Process(int words_fd) : words_fd_(words_fd) {}
+  Process(int words_fd, std::optional<ControlGroup> control_group)
+      : control_group_(std::move(control_group)), words_fd_(words_fd) {}
 
+  std::optional<ControlGroup> control_group_;
   int words_fd_;
   pid_t pid_ = -1;
   int pid_fd_ = -1;
@@ -68,7 +74,5 @@ class Process {
 
 // Text from a stage's process, fit for one line of a message: UTF-8 without control characters.
 std::string one_line(std::string_view text);
-
-int64_t monotonic_ns();
 
 }  // namespace wiremill

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/base/clock.hpp"
 #include "daemon/host/messages.hpp"
 #include "daemon/host/process.hpp"
 #include "daemon/host/replay.hpp"
@@ -97,11 +98,12 @@ struct Pipes {
 
 class ProgramChild final : public Child {
  public:
-  ProgramChild(Pipes pipes, Process process, const StageConfig& config)
+  ProgramChild(Pipes pipes, Process process, const StageConfig& config, const std::stop_token& stop)
       : to_program_(std::move(pipes.to_program)),
         from_program_(std::move(pipes.from_program)),
         process_(std::move(process)),
-        limits_(config) {}
+        limits_(config),
+        end_(stop, [this] { process_.kill(); }) {}
 
   Status greet() {
     v1::StageRequest hello;
@@ -302,8 +304,7 @@ class ProgramChild final : public Child {
   }
 
   Death closed(const Watch& watch) {
-    if (process_.wait({}, kEndTimeoutNs) == Process::Wait::Ended)
-      return watch.blame("CRASHED", process_.cause());
+    if (process_.wait({}, kEndTimeoutNs) == Process::Wait::Ended) return watch.ended();
     return watch.stop("PROTOCOL", "closed its standard output");
   }
 
@@ -315,6 +316,7 @@ class ProgramChild final : public Child {
   size_t sent_ = 0, read_ = 0;  // of them
   std::array<pollfd, 2> awaited_{
       {{from_program_.get(), POLLIN, 0}, {to_program_.get(), POLLOUT, 0}}};
+  const std::stop_callback<std::function<void()>> end_;
 };
 
 // What the program finds, and what the configuration adds or replaces.
@@ -337,18 +339,22 @@ std::vector<std::string> environment_of(const std::string& launcher, const Stage
 }  // namespace
 
 Result<std::unique_ptr<Child>> start_program_child(const std::string& launcher,
-                                                   const StageConfig& config) {
+                                                   const StageConfig& config,
+                                                   const std::stop_token& stop) {
   auto pipes = Pipes::make();
   if (!pipes) return tl::unexpected(std::move(pipes).error());
+  auto group = control_groups().make(config);
+  if (!group) return tl::unexpected(std::move(group).error());
   Process::Plan plan{
-      {launcher, std::to_string(getpid()), std::to_string(config.processes), "--command",
+      {launcher, std::to_string(getpid()), std::to_string(config.processes),
+       *group ? (*group)->entrance() : "", "--command",
        config.folder.empty() ? "." : config.folder},
       environment_of(launcher, config),
       {{pipes->program_reads.get(), STDIN_FILENO}, {pipes->program_writes.get(), STDOUT_FILENO}}};
   plan.arguments.insert(plan.arguments.end(), config.command.begin(), config.command.end());
-  auto process = Process::start(plan);
+  auto process = Process::start(plan, std::move(*group));
   if (!process) return tl::unexpected(std::move(process).error());
-  auto child = std::make_unique<ProgramChild>(std::move(*pipes), std::move(*process), config);
+  auto child = std::make_unique<ProgramChild>(std::move(*pipes), std::move(*process), config, stop);
   WM_TRY(child->greet());
   return child;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "daemon/config/config.hpp"
@@ -11,8 +12,10 @@
 namespace wiremill {
 
 // Starts `config.command` by way of `launcher`, which is wiremill-stagehost, and asks it what it is.
-// `config` outlives the child. Errors: Config, in its words; Io; Unavailable.
+// `config` outlives the child, whose process ends when `stop` asks for it. Errors: Config, in its
+// words; Io; Unavailable.
 Result<std::unique_ptr<Child>> start_program_child(const std::string& launcher,
-                                                   const StageConfig& config);
+                                                   const StageConfig& config,
+                                                   const std::stop_token& stop);
 
 }  // namespace wiremill

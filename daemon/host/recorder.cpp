@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "daemon/base/clock.hpp"
 #include "daemon/host/answer_checks.hpp"
 #include "daemon/host/messages.hpp"
 #include "daemon/host/process.hpp"
@@ -65,7 +66,10 @@ const wm_host* Recorder::host(std::string_view stage, std::string_view plugin_di
            {plugin_directory.data(), plugin_directory.size()},
            &log,
            &count,
-           &get_extension};
+           &get_extension,
+           &gauge,
+           &observe,
+           &clock_us};
   return &host_;
 }
 
@@ -81,7 +85,8 @@ void Recorder::call(const wm_descriptor& descriptor, void* instance, Handover wh
                           &kOutput,
                           settling_ ? &kState : nullptr,
                           reinterpret_cast<const volatile uint32_t*>(&channel_.control().cancelled),
-                          this};
+                          this,
+                          deadline_us_};
   const int32_t code =
       settling_ ? descriptor.settle(instance, &batch) : descriptor.process(instance, &batch);
   channel_.control().code = code;
@@ -108,10 +113,34 @@ void Recorder::note(const Frame& frame) {
   append_frame(frame, noted_);
 }
 
+void Recorder::note_metrics() {
+  std::vector<v1::StageEvent> events;
+  for (const auto& [name, add] : metrics_.counters()) {
+    v1::StageEvent::Count& counted = *events.emplace_back().mutable_count();
+    counted.set_name(name);
+    counted.set_add(add);
+  }
+  for (const auto& [name, value] : metrics_.gauges()) {
+    v1::StageEvent::Gauge& said = *events.emplace_back().mutable_gauge();
+    said.set_name(name);
+    said.set_value(value);
+  }
+  for (const auto& [name, values] : metrics_.histograms()) {
+    v1::StageEvent::Observe& observed = *events.emplace_back().mutable_observe();
+    observed.set_name(name);
+    observed.set_value(values.sum);
+    observed.mutable_counts()->Add(values.counts.begin(), values.counts.end());
+  }
+  for (const v1::StageEvent& event : events)
+    append_frame({Frame::Kind::Event, 0, {}, event.SerializeAsString()}, noted_);
+  metrics_ = {};
+}
+
 void Recorder::flush(Handover what) {
   std::string noted;
   {
     const MutexLock lock(mutex_);
+    note_metrics();
     noted.swap(noted_);
   }
   std::string_view rest = noted;
@@ -319,11 +348,24 @@ void Recorder::log(const wm_host* host, uint32_t level, wm_view message) {
 }
 
 void Recorder::count(const wm_host* host, wm_view name, uint64_t add) {
-  v1::StageEvent event;
-  event.mutable_count()->set_name(string_of(name));
-  event.mutable_count()->set_add(add);
-  static_cast<Recorder*>(host->host_data)->note(event);
+  Recorder& self = *static_cast<Recorder*>(host->host_data);
+  const MutexLock lock(self.mutex_);
+  self.metrics_.count(as_string_view(name), add);
 }
+
+void Recorder::gauge(const wm_host* host, wm_view name, double value) {
+  Recorder& self = *static_cast<Recorder*>(host->host_data);
+  const MutexLock lock(self.mutex_);
+  self.metrics_.gauge(as_string_view(name), value);
+}
+
+void Recorder::observe(const wm_host* host, wm_view name, double value) {
+  Recorder& self = *static_cast<Recorder*>(host->host_data);
+  const MutexLock lock(self.mutex_);
+  self.metrics_.observe(as_string_view(name), value);
+}
+
+int64_t Recorder::clock_us(const wm_host*) { return monotonic_ns() / 1000; }
 
 const void* Recorder::get_extension(const wm_host*, const char*) { return nullptr; }
 

@@ -1,6 +1,7 @@
 // The host's side of the contract inside a stage's own process: the functions that the plugin calls.
 // What it says is checked, noted as an event and handed to the daemon when the outbox is full, when
-// the plugin asks for state, and when the call is over.
+// the plugin asks for state, and when the call is over. What it counts and observes until then is added
+// up, so a plugin may do so in its innermost loop.
 #pragma once
 
 #include <wiremill/plugin.h>
@@ -11,13 +12,14 @@
 #include "daemon/base/thread.hpp"
 #include "daemon/host/channel.hpp"
 #include "daemon/host/frames.hpp"
+#include "daemon/plugin/stage_metrics.hpp"
 #include "wiremill/v1/stage.pb.h"
 
 namespace wiremill {
 
 class Recorder {
  public:
-  explicit Recorder(Channel& channel) : channel_(channel) {}
+  Recorder(Channel& channel, int64_t deadline_us) : channel_(channel), deadline_us_(deadline_us) {}
 
   // For create; lives as long as this. `stage` and `plugin_directory` likewise.
   const wm_host* host(std::string_view stage, std::string_view plugin_directory);
@@ -34,6 +36,7 @@ class Recorder {
   v1::StageEvent event_for(uint32_t document) const;
   void note(const v1::StageEvent& event);
   void note(const Frame& frame);
+  void note_metrics() WM_REQUIRES(mutex_);
   // Hands over all that was noted, the last piece as `what`, and waits for the daemon.
   void flush(Handover what);
   // The frames of the answer to a Get or a Scan.
@@ -57,18 +60,23 @@ class Recorder {
   static void log(const wm_host*, uint32_t, wm_view);
   static void count(const wm_host*, wm_view, uint64_t);
   static const void* get_extension(const wm_host*, const char*);
+  static void gauge(const wm_host*, wm_view, double);
+  static void observe(const wm_host*, wm_view, double);
+  static int64_t clock_us(const wm_host*);
   static const wm_output kOutput;
   static const wm_state kState;
 
   Channel& channel_;
+  const int64_t deadline_us_;
   wm_host host_{};
   bool settling_ = false;
   const std::vector<const wm_document*>* documents_ = nullptr;
   std::vector<std::string> texts_;  // set in this call
   std::vector<bool> has_text_;
 
-  Mutex mutex_;  // log and count come from any thread
+  Mutex mutex_;  // log, count, gauge and observe come from any thread
   std::string noted_ WM_GUARDED_BY(mutex_);
+  StageMetrics metrics_ WM_GUARDED_BY(mutex_);  // since the last flush
 };
 
 // Hands something over to the daemon and waits for what it says. Ends the process where the channel is

@@ -13,7 +13,6 @@ namespace {
 
 constexpr int64_t kMillisecond = 1'000'000, kSecond = 1'000'000'000;
 constexpr int64_t kLookEveryNs = 10 * kMillisecond;  // at the memory and the processor time
-constexpr uint32_t kThreadsMax = 256;                // a process that it may have
 constexpr uint32_t kTalksMax = 8;  // about one document, until it is looked at between them too
 
 }  // namespace
@@ -28,6 +27,7 @@ Watch::Watch(Process& process, const StageConfig& limits, size_t documents, int6
       place_(std::move(place)),
       began_ns_(monotonic_ns()),
       used_before_call_(use()),
+      tasks_refused_before_(tasks_refused()),
       used_before_(used_before_call_),
       used_(used_before_call_) {}
 
@@ -46,7 +46,7 @@ std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {
         look();
         if (++talks_ < kTalksMax || monotonic_ns() - looked_ns_ < kLookEveryNs) return std::nullopt;
         return over_limit();
-      case Process::Wait::Ended: return blame("CRASHED", process_.cause());
+      case Process::Wait::Ended: return ended();
       case Process::Wait::TimedOut: break;
     }
     look();
@@ -79,12 +79,28 @@ std::optional<Death> Watch::too_much() {
   if (members.size() > limits_.processes)
     return stop("PROCESSES", fmt::format("had {} processes, over its limit of {}", members.size(),
                                          limits_.processes));
+  if (auto death = too_many_threads(members)) return death;
+  // What the kernel enforces it need not be asked for.
+  const auto& group = process_.control_group();
+  return group && group->limits_memory() ? std::nullopt : too_much_memory(members);
+}
+
+std::optional<Death> Watch::too_many_threads(const std::vector<pid_t>& members) const {
+  const uint32_t threads_max = kThreadsMax * limits_.processes;
+  const auto& group = process_.control_group();
+  if (group && group->limits_tasks()) {
+    if (tasks_refused() == tasks_refused_before_) return std::nullopt;
+    return stop("PROCESSES", fmt::format("wanted more threads, over its limit of {}", threads_max));
+  }
   uint32_t threads = 0;
-  int64_t held = 0;
   for (const pid_t member : members) threads += count_threads(member);
-  if (threads > kThreadsMax * limits_.processes)
-    return stop("PROCESSES", fmt::format("had {} threads, over its limit of {}", threads,
-                                         kThreadsMax * limits_.processes));
+  if (threads <= threads_max) return std::nullopt;
+  return stop("PROCESSES",
+              fmt::format("had {} threads, over its limit of {}", threads, threads_max));
+}
+
+std::optional<Death> Watch::too_much_memory(const std::vector<pid_t>& members) const {
+  int64_t held = 0;
   // What is quicker to ask says more than what is held; what takes longest is exact.
   const auto sum_is_over = [&](const auto& of) {
     held = std::accumulate(members.begin(), members.end(), int64_t{0},
@@ -135,6 +151,21 @@ std::optional<uint32_t> Watch::guilty() const {
   if (const uint32_t document = place_().document; document < documents_) return document;
   if (documents_ == 1) return 0;
   return std::nullopt;
+}
+
+uint64_t Watch::tasks_refused() const {
+  const auto& group = process_.control_group();
+  return group && group->limits_tasks() ? group->tasks_refused() : 0;
+}
+
+Death Watch::ended() const {
+  const auto& group = process_.control_group();
+  if (group && group->memory_end() == ControlGroup::MemoryEnd::OverLimit)
+    return blame("MEMORY", process_.cause());
+  if (tasks_refused() > tasks_refused_before_)
+    return blame("PROCESSES", fmt::format("wanted more threads, over its limit of {}, and {}",
+                                          kThreadsMax * limits_.processes, process_.cause()));
+  return blame("CRASHED", process_.cause());
 }
 
 Death Watch::blame(std::string code, std::string message) const {

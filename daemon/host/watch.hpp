@@ -7,7 +7,9 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "daemon/base/clock.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/host/child.hpp"
 #include "daemon/host/process.hpp"
@@ -37,12 +39,14 @@ class Watch {
   void pause() { paused_at_ns_ = monotonic_ns(); }
   void go_on() { served_ns_ += monotonic_ns() - paused_at_ns_; }
 
-  // The process did this: "ended …". With its last words.
-  Death blame(std::string code, std::string message) const;
+  // The process has ended by itself, or the kernel ended it.
+  Death ended() const;
   // Ends it.
   Death stop(std::string code, std::string message) const;
 
  private:
+  // The process did this: "ended …". With its last words.
+  Death blame(std::string code, std::string message) const;
   std::optional<uint32_t> guilty() const;
   // What the kernel says of it since its beginning.
   struct Used {
@@ -57,6 +61,9 @@ class Watch {
   int64_t due_ns() const;
   std::optional<Death> over_limit();
   std::optional<Death> too_much();  // memory, processes, threads
+  std::optional<Death> too_many_threads(const std::vector<pid_t>& members) const;
+  std::optional<Death> too_much_memory(const std::vector<pid_t>& members) const;
+  uint64_t tasks_refused() const;
 
   Process& process_;
   const StageConfig& limits_;
@@ -71,6 +78,7 @@ class Watch {
   int64_t paused_at_ns_ = 0;
   int64_t served_ns_ = 0, served_before_ns_ = 0;  // in the call; before the document
   const Used used_before_call_;
+  const uint64_t tasks_refused_before_;
   Used used_before_, used_;  // before the document; at the last look
   int64_t cancelled_at_ns_ = 0;
 };

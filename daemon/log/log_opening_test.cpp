@@ -12,6 +12,7 @@
 #include "daemon/base/hash.hpp"
 #include "daemon/log/log.hpp"
 #include "daemon/log/log_test_fixture.hpp"
+#include "daemon/log/mark.hpp"
 #include "daemon/log/segment.hpp"
 
 namespace wiremill {
@@ -272,6 +273,19 @@ TEST_F(LogOpening, ReadsAShorterMark) {
     EXPECT_EQ(log->statistics().damaged_records, 2U);
   }
   EXPECT_EQ(std::filesystem::file_size(mark), 64U);
+}
+
+TEST_F(LogOpening, AMarkWhoseEndIsNoPlaceOfARecordCountsAsNone) {
+  FileSystem& files = real_file_system();
+  ASSERT_TRUE(files.make_directory(options_.directory));
+  const auto read_back = [&](int64_t end) {
+    EXPECT_TRUE(write_mark(files, options_.directory, {.clean = true, .next = 9, .end = end}));
+    return read_mark(files, options_.directory).value();
+  };
+  ASSERT_TRUE(read_back(4096));
+  EXPECT_EQ(read_back(4096)->end, 4096);
+  EXPECT_EQ(read_back(0)->next, 9U);
+  for (const int64_t end : {4095, 4100, 1, -8, -1}) EXPECT_FALSE(read_back(end)) << end;
 }
 
 // A child appends and tells the durable sequences through a pipe until it is killed.

@@ -48,7 +48,8 @@ bool Call::run() {
                           &kOutput,
                           state_ == nullptr ? nullptr : &kState,
                           scope_.flag(),
-                          this};
+                          this,
+                          stage_.deadline_ms * 1000};
   const int32_t error =
       state_ == nullptr ? stage_.stage->process(batch) : stage_.stage->settle(batch);
   scope_.end();

@@ -1,14 +1,17 @@
 // Stages in processes of their own (daemon/host), seen from the line: the same answers as inside the
 // daemon, and nothing that a stage does to itself reaches another document.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <thread>
 
-#include "daemon/host/process.hpp"
+#include "daemon/base/clock.hpp"
+#include "daemon/host/control_group.hpp"
 #include "daemon/pipeline/pipeline_test_runs.hpp"
 
 namespace wiremill {
@@ -228,6 +231,66 @@ TEST(Isolation, MemorySharedWithNobodyCountsToo) {
   const auto records = run(*line, {{"s", "plain"}, {"s", "die by shared memory"}});
   EXPECT_EQ(outcome(records[0]), "PROCESSED ");
   EXPECT_EQ(outcome(records[1]), "DEAD MEMORY");
+}
+
+// Runs where this program is alone in a control group that it may use (cgroup v2).
+TEST(Isolation, TheKernelEnforcesTheLimitsWhereItCan) {
+  StageConfig config = hosted_probe();
+  config.memory_bytes_max = 64 << 20;
+  config.deadline_ms = 600'000;  // an emulated machine takes its time
+  const auto group = control_groups().make(config);
+  ASSERT_TRUE(group) << group.error().message;
+  if (!*group || !(*group)->limits_memory() || !(*group)->limits_tasks())
+    GTEST_SKIP() << control_groups().report();
+  const auto own = std::filesystem::path((*group)->entrance()).parent_path().parent_path();
+  const auto groups_of_stages = [&] {
+    std::vector<std::filesystem::path> list;
+    for (const auto& entry : std::filesystem::directory_iterator(own))
+      if (entry.path().filename().string().starts_with("stage-")) list.push_back(entry.path());
+    return list;
+  };
+  const struct {
+    const char* body;
+    uint32_t processes;
+    const char* outcome;  // a part of it
+    const char* message;
+  } kDeaths[] = {{"die by memory", 1, "DEAD MEMORY", "needed more memory than its limit of 64 MiB"},
+                 {"die by shared memory", 4, "DEAD MEMORY", "memory than its limit of 64 MiB"},
+                 {"die by threads", 1, "DEAD PROCESSES", "threads, over its limit of 256"},
+                 {"die by many processes", 4, "DEAD PROCESSES", "processes, over its limit of 4"},
+                 {"die by a fork bomb", 4, "DEAD ", "limit of "}};  // whichever it reaches first
+  for (const auto& death : kDeaths) {
+    config.processes = death.processes;
+    auto line = build({config});
+    ASSERT_NE(line, nullptr);
+    int64_t tasks_most = 0, memory_most = 0;
+    std::jthread watcher([&](const std::stop_token& stop) {
+      for (; !stop.stop_requested(); usleep(1000))
+        for (const auto& each : groups_of_stages()) {
+          int64_t tasks = 0, memory = 0;
+          std::ifstream(each / "pids.current") >> tasks;
+          std::ifstream(each / "memory.current") >> memory;
+          tasks_most = std::max(tasks_most, tasks);
+          memory_most = std::max(memory_most, memory);
+        }
+    });
+    const auto records = run(*line, {{"s", "plain"}, {"s", death.body}, {"s", "also plain"}});
+    watcher.request_stop();
+    watcher.join();
+    const std::string message = result_of(records[1]).failure().message();
+    EXPECT_EQ(outcome(records[0]), "PROCESSED ");
+    EXPECT_NE(outcome(records[1]).find(death.outcome), std::string::npos)
+        << death.body << ": " << outcome(records[1]) << " " << message;
+    EXPECT_NE(message.find(death.message), std::string::npos) << death.body << ": " << message;
+    EXPECT_EQ(outcome(records[2]), "PROCESSED ");
+    EXPECT_GT(tasks_most, 0);
+    EXPECT_LE(tasks_most, 256 * death.processes);
+    EXPECT_GT(memory_most, 0);
+    EXPECT_LE(memory_most, config.memory_bytes_max);
+    EXPECT_GT(groups_of_stages().size(), 1U);
+    line.reset();
+    EXPECT_EQ(groups_of_stages().size(), 1U) << death.body;  // the test's own
+  }
 }
 
 TEST(Isolation, LargeDocumentsAnswersAndStateGoThrough) {

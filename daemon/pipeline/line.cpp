@@ -110,8 +110,9 @@ void check_order(const std::vector<LineStage>& stages,
 // Makes the stages of one line.
 class Maker {
  public:
-  Maker(const std::vector<std::string>& plugin_directories, const StageLog& log)
-      : directories_(plugin_directories), log_(log) {}
+  Maker(const std::vector<std::string>& plugin_directories, const StageLog& log,
+        const std::stop_token& stop)
+      : directories_(plugin_directories), log_(log), stop_(stop) {}
 
   // Fills what the descriptor says into `entry`. What is wrong is in `errors`, or the answer.
   Result<std::unique_ptr<Stage>> make(const StageConfig& config, LineStage& entry,
@@ -136,7 +137,7 @@ class Maker {
                                              ConfigErrors& errors) {
     const auto file = config.command.empty() ? find_plugin(config.plugin, directories_) : "";
     if (!file) return tl::unexpected(file.error());
-    auto stage = HostedStage::load(config, stagehost_program(), *file, log_);
+    auto stage = HostedStage::load(config, stagehost_program(), *file, log_, stop_);
     if (!stage) return tl::unexpected(std::move(stage).error());
     const auto options = resolve((*stage)->descriptor(), config, entry, errors);
     if (!options) return tl::unexpected(options.error());
@@ -157,26 +158,28 @@ class Maker {
 
   const std::vector<std::string>& directories_;
   const StageLog& log_;
+  const std::stop_token& stop_;
 };
 
 }  // namespace
 
-ConfigErrors all_errors(ConfigFailure failure) {
+ConfigErrors all_errors(ConfigFailure failure, const std::stop_token& stop) {
   std::erase_if(failure.read.stages, [](const StageConfig& stage) {
     return stage.plugin.empty() && stage.command.empty();
   });
-  auto line = Line::build(failure.read.stages, plugin_directories(failure.read.plugin_dir), {});
+  auto line =
+      Line::build(failure.read.stages, plugin_directories(failure.read.plugin_dir), {}, stop);
   if (!line) failure.errors.insert(failure.errors.end(), line.error().begin(), line.error().end());
   return std::move(failure.errors);
 }
 
 tl::expected<std::unique_ptr<Line>, std::vector<ConfigError>> Line::build(
     const std::vector<StageConfig>& stages, const std::vector<std::string>& plugin_directories,
-    const StageLog& log) {
+    const StageLog& log, const std::stop_token& stop) {
   ConfigErrors errors;
   std::unique_ptr<Line> line(new Line);
   std::vector<const StageConfig*> configs;
-  Maker maker(plugin_directories, log);
+  Maker maker(plugin_directories, log, stop);
   for (const StageConfig& config : stages) {
     const size_t errors_before = errors.size();
     LineStage entry;
@@ -254,7 +257,7 @@ std::vector<std::string> Line::spaces() const {
 std::vector<StageCounts> Line::counts() const {
   std::vector<StageCounts> all;
   for (const LineStage& stage : stages_) {
-    all.push_back({stage.stage->name(), stage.stage->counters()});
+    all.push_back({stage.stage->name(), stage.stage->metrics()});
     if (stage.skipped_errors != nullptr) all.back().skipped_errors = stage.skipped_errors->count();
     if (stage.left_out != nullptr) all.back().left_out = stage.left_out->load();
   }

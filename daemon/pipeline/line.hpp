@@ -4,9 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -29,25 +29,26 @@ struct Step {
   size_t stage = 0;  // Process, Settle
 };
 
-// What a stage counted since it was made.
+// What a stage counted since it was made, and what the line counted of it.
 struct StageCounts {
   std::string name;
-  std::map<std::string, uint64_t> events{};
+  StageMetrics metrics{};                    // of its own
   std::optional<uint64_t> skipped_errors{};  // where it has on_error: skip
   std::optional<uint64_t> left_out{};        // by its condition, where it has one
 };
 
 // Every error of a configuration: those of the file, and what the plugins say about the stages that
 // could be read.
-ConfigErrors all_errors(ConfigFailure failure);
+ConfigErrors all_errors(ConfigFailure failure, const std::stop_token& stop = {});
 
 class Line {
  public:
   // Loads the plugins, checks their options and their order, creates the stages. Collects every
-  // error.
+  // error. A line that is only tried need not come to its end: when `stop` asks for it, what it
+  // started outside ends, now and later.
   static tl::expected<std::unique_ptr<Line>, std::vector<ConfigError>> build(
       const std::vector<StageConfig>& stages, const std::vector<std::string>& plugin_directories,
-      const StageLog& log);
+      const StageLog& log, const std::stop_token& stop = {});
 
   const std::vector<LineStage>& stages() const { return stages_; }
   const std::vector<Step>& steps() const { return steps_; }

@@ -34,7 +34,7 @@ void add(const Line& line, std::vector<StageCounts>& counts) {
   for (StageCounts& from : line.counts()) {
     const auto to = std::ranges::find(counts, from.name, &StageCounts::name);
     if (to == counts.end()) continue;
-    for (const auto& [event, count] : from.events) to->events[event] += count;
+    to->metrics.go_on(from.metrics);
     add(from.skipped_errors, to->skipped_errors);
     add(from.left_out, to->left_out);
   }

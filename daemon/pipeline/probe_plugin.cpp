@@ -76,6 +76,8 @@ void die(std::string_view body) {
   if (body == "die by many processes")
     for (;; usleep(2000))
       if (fork() == 0) _exit(static_cast<int>(sleep(1000)));
+  if (body == "die by a fork bomb")
+    for (;;) fork();
   if (body == "die with words") {
     std::fputs("the last\nwords\n", stderr);
     std::abort();
@@ -102,6 +104,8 @@ struct Probe {
 #ifdef FATAL
     std::abort();
 #endif
+    if (const auto file = document.attribute("wait_for"))
+      while (access(std::string(*file).c_str(), F_OK) != 0) usleep(1000);
     output.byline("half an annotation");
     if (body.starts_with("die") || body == "reach out") die(body);
     if (body.starts_with("slow")) usleep(200'000);
@@ -124,6 +128,23 @@ struct Probe {
       output.extension(others == 0 && inside == 1 ? R"({"alone":true})" : R"({"alone":false})");
       --inside;
       return {};
+    }
+    if (body.starts_with("measure ")) {
+      const double value = std::stod(std::string(body.substr(8)));
+      host.gauge("last_value", value);
+      host.observe("values", value);
+      host.gauge("left_seconds", static_cast<double>(output.time_left_us().value_or(-1)) * 1e-6);
+    }
+    if (body == "count often")
+      for (int i = 0; i < 100'000; ++i) {
+        host.observe("rounds", 0.25);
+        host.count("rounds_counted");
+      }
+    if (body == "until cancelled")
+      while (!output.cancelled()) usleep(1000);
+    if (body == "until late") {
+      while (output.time_left_us().value_or(0) > 1'000'000) usleep(1000);
+      return wiremill::Verdict::bad_document("LATE", "given up in time");
     }
     if (body == "drop") return wiremill::Verdict::drop("ASKED", "the body says so");
     if (body == "bad") return wiremill::Verdict::bad_document("UNREADABLE", "the body says so");

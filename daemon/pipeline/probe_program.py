@@ -95,6 +95,11 @@ class Probe(Stage):
         if body == "skip":
             output.byline("not to be seen")
             return output.skip()
+        if body.startswith("measure "):
+            value = float(body.removeprefix("measure "))
+            self.gauge("last_value", value)
+            self.observe("values", value)
+            self.gauge("left_seconds", output.time_left())
         output.byline(body[:64])
         if document.tokens:
             token = document.tokens[0]

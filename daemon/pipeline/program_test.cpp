@@ -88,7 +88,7 @@ TEST(Program, SaysWhatAPluginSays) {
   // What the failed document wrote is forgotten.
   EXPECT_EQ(result_of(records[6]).extensions(0).json(),
             R"({"count":2,"sources":["s1=3","s2=2"],"carried":true})");
-  EXPECT_EQ(line->stages()[0].stage->counters().at("seen"), 5U);
+  EXPECT_EQ(line->stages()[0].stage->metrics().counters().at("seen"), 5U);
 }
 
 TEST(Program, GivesTheSameBytesOnEveryNumberOfThreads) {
@@ -303,7 +303,7 @@ TEST(Program, FindsAReducedEnvironmentAndNoDescriptors) {
 TEST(Program, IsNotStartedWhereItsParentIsGone) {
   const auto says = [](const std::string& parent) {
     const std::string command =
-        "'" + stagehost_program() + "' " + parent + " 1 --command . echo started 2>&1; :";
+        "'" + stagehost_program() + "' " + parent + " 1 '' --command . echo started 2>&1; :";
     FILE* const pipe = popen(command.c_str(), "r");
     char line[256] = "";
     EXPECT_NE(std::fgets(line, sizeof line, pipe), nullptr);

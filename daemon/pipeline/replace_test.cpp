@@ -200,7 +200,7 @@ TEST(Replace, WhatStagesCountedGoesOn) {
   const auto processed = [&] {
     const auto stages = belt.pipeline().stages();
     EXPECT_EQ(stages.size(), 1U);
-    return stages[0].events.at("processed");
+    return stages[0].metrics.counters().at("processed");
   };
   for (uint64_t round = 1; round <= 3; ++round) {
     belt.give({{"s", "plain"}, {"s", "plain"}});

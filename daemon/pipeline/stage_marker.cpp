@@ -90,16 +90,22 @@ OpenSlots open_slots;
 std::array<struct sigaction, kSignals.size()> previous_handlers;
 thread_local size_t own_slot = SIZE_MAX;  // of a worker
 
-// The daemon's own threads accuse no stage, and neither does a child that a stage forked.
-void stamp(int32_t died_by) {
-  if (own_slot == SIZE_MAX && is_named_thread()) return;
-  if (open_slots.owner != getpid()) return;
+// The daemon's own threads accuse no stage, and neither does a child that a stage forked. False: nobody
+// is accused.
+bool stamp(int32_t died_by) {
+  if (own_slot == SIZE_MAX && is_named_thread()) return false;
+  if (open_slots.owner != getpid()) return false;
   Slot* const slots = open_slots.first;
   const size_t count = slots == nullptr ? 0 : open_slots.count.load();
   const size_t begin = own_slot < count ? own_slot : 0;
   const size_t end = own_slot < count ? own_slot + 1 : count;
-  for (size_t i = begin; i < end; ++i)
-    if (slots[i].entered != 0) slots[i].died_by = died_by;
+  bool accuses = false;
+  for (size_t i = begin; i < end; ++i) {
+    if (slots[i].entered == 0) continue;
+    slots[i].died_by = died_by;
+    accuses = true;
+  }
+  return accuses;
 }
 
 void on_fatal_signal(int number, siginfo_t* info, void*) {
@@ -113,7 +119,11 @@ void on_fatal_signal(int number, siginfo_t* info, void*) {
   errno = saved_errno;
 }
 
-void on_exit() { stamp(kExit); }
+// Other workers go on meanwhile: what exit() destroys is still theirs, and a death of it would accuse
+// their documents.
+void end_at_once(int exit_code, void*) {
+  if (stamp(kExit)) _exit(exit_code);
+}
 
 // A stack that is full cannot take a handler's frame, so each worker has one beside it. Sanitizers
 // give threads one of their own, which stays.
@@ -152,7 +162,7 @@ void install_handlers() {
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < kSignals.size(); ++i)
     sigaction(kSignals[i], &action, &previous_handlers[i]);
-  static const bool registered = std::atexit(&on_exit) == 0;
+  static const bool registered = ::on_exit(&end_at_once, nullptr) == 0;
   (void)registered;
 }
 

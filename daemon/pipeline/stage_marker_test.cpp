@@ -31,6 +31,14 @@ namespace {
 // How a process ended: a signal's number, or 1000 and the exit code.
 constexpr int kExited = 1000;
 
+// What exit() destroys last of all.
+bool is_child = false;
+struct LastOfAll {
+  ~LastOfAll() {
+    if (is_child) _exit(97);
+  }
+} last_of_all;
+
 class StageMarkerTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -43,6 +51,7 @@ class StageMarkerTest : public testing::Test {
   int run(const std::function<void(StageMarker&)>& work) {
     const pid_t child = fork();
     if (child == 0) {
+      is_child = true;
       const rlimit no_core = {0, 0};
       setrlimit(RLIMIT_CORE, &no_core);
       if (!freopen("/dev/null", "w", stderr)) _exit(98);  // what sanitizers say of it

@@ -94,6 +94,19 @@ TEST(Timeout, AProcessThatHeedsItIsNotEnded) {
   EXPECT_EQ(lines, std::vector<std::string>{});
 }
 
+TEST(Timeout, AStageOfOneDocumentAtATimeSeesIt) {
+  for (const bool own_process : {false, true}) {
+    std::vector<std::string> lines;
+    const auto line = Line::build(
+        {probe(own_process, 500)}, {},
+        [&](std::string_view, uint32_t, std::string_view said) { lines.emplace_back(said); });
+    ASSERT_TRUE(line);
+    const auto records = run(**line, {{"s", "until cancelled"}, {"s", "b"}}, {.threads = 1});
+    EXPECT_EQ(outcomes(records), (std::vector<std::string>{"DEAD TIMEOUT", "PROCESSED "}));
+    EXPECT_EQ(lines, std::vector<std::string>{});
+  }
+}
+
 TEST(Timeout, AProcessThatDoesNotIsEndedLongBeforeItsDeadline) {
   const auto records =
       run(*build({probe(true, 500)}), {{"s", "plain"}, {"s", "die by a loop"}, {"s", "plain"}});

@@ -1,5 +1,6 @@
 /* A plugin that does nothing, for plugin_note_test: built once sound, and once for each way in which
- * its note can be wrong. It leaves a word in the environment when it is mapped. */
+ * its note can be wrong; and once so that it crashes when it is mapped. It leaves a word in the
+ * environment then. */
 #include <stdlib.h>
 #include <wiremill/plugin.h>
 
@@ -27,7 +28,12 @@ WM_NOTE(ID, VERSION);
 
 int setenv(const char *name, const char *value, int overwrite);
 
-__attribute__((constructor)) static void mapped(void) { setenv("NOTED_PLUGIN", "mapped", 1); }
+__attribute__((constructor)) static void mapped(void) {
+#if defined(CRASHING)
+  abort();
+#endif
+  setenv("NOTED_PLUGIN", "mapped", 1);
+}
 
 static void *create(const wm_host *host, const wm_option_value *options, size_t options_count,
                     void (*fail)(void *user, wm_view message), void *user) {

@@ -9,9 +9,11 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <utility>
 
+#include "daemon/base/clock.hpp"
 #include "daemon/plugin/plugin_note.hpp"
 
 namespace wiremill {
@@ -20,7 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kLogLineBytesMax = 4096;
-constexpr size_t kCountersMax = 64;
 constexpr size_t kCopiesMax =
     500;  // each holds memory and a descriptor as long as the process lives
 
@@ -211,6 +212,9 @@ class LoadedStage final : public Stage {
     host_.log = &host_log;
     host_.count = &host_count;
     host_.get_extension = &host_get_extension;
+    host_.gauge = &host_gauge;
+    host_.observe = &host_observe;
+    host_.clock_us = &host_clock_us;
   }
   ~LoadedStage() override {
     if (instance_ != nullptr) descriptor().destroy(instance_);
@@ -244,6 +248,13 @@ class LoadedStage final : public Stage {
     static_cast<const LoadedStage*>(host->host_data)->count(as_string_view(name), add);
   }
   static const void* host_get_extension(const wm_host*, const char*) { return nullptr; }
+  static void host_gauge(const wm_host* host, wm_view name, double value) {
+    static_cast<const LoadedStage*>(host->host_data)->gauge(as_string_view(name), value);
+  }
+  static void host_observe(const wm_host* host, wm_view name, double value) {
+    static_cast<const LoadedStage*>(host->host_data)->observe(as_string_view(name), value);
+  }
+  static int64_t host_clock_us(const wm_host*) { return monotonic_ns() / 1000; }
 
   const std::shared_ptr<const Plugin> plugin_;
   const std::string plugin_directory_;
@@ -261,9 +272,9 @@ Result<std::unique_ptr<Stage>> Stage::create(std::string name, std::shared_ptr<c
   return stage;
 }
 
-std::map<std::string, uint64_t> Stage::counters() const {
+StageMetrics Stage::metrics() const {
   const MutexLock lock(mutex_);
-  return {counters_.begin(), counters_.end()};
+  return metrics_;
 }
 
 void Stage::log(uint32_t level, std::string_view message) const {
@@ -272,11 +283,22 @@ void Stage::log(uint32_t level, std::string_view message) const {
 
 void Stage::count(std::string_view name, uint64_t add) const {
   const MutexLock lock(mutex_);
-  const auto found = counters_.find(name);
-  if (found != counters_.end())
-    found->second += add;
-  else if (counters_.size() < kCountersMax)
-    counters_.emplace(name, add);
+  metrics_.count(name, add);
+}
+
+void Stage::gauge(std::string_view name, double value) const {
+  const MutexLock lock(mutex_);
+  metrics_.gauge(name, value);
+}
+
+void Stage::observe(std::string_view name, double value) const {
+  const MutexLock lock(mutex_);
+  metrics_.observe(name, value);
+}
+
+void Stage::observe(std::string_view name, const Histogram& values) const {
+  const MutexLock lock(mutex_);
+  metrics_.observe(name, values);
 }
 
 }  // namespace wiremill

@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +16,7 @@
 
 #include "daemon/base/error.hpp"
 #include "daemon/base/thread.hpp"
+#include "daemon/plugin/stage_metrics.hpp"
 
 namespace wiremill {
 
@@ -86,20 +86,31 @@ class Stage {
   // Why it is broken, where it answers kStageBroken. Any thread.
   virtual std::string trouble() const { return {}; }
 
-  // What the stage counted by Host::count. Any thread.
-  std::map<std::string, uint64_t> counters() const;
+  // Documents that became of no use to anybody because its process ended at them, or could not be had.
+  // The host counts them: nothing that a stage says of a document does. Any thread.
+  struct Losses {
+    uint64_t documents = 0;
+    std::string first{};  // what was said of the first one: "CRASHED: the stage's process …"
+  };
+  virtual Losses losses() const { return {}; }
+
+  // Any thread.
+  StageMetrics metrics() const;
 
  protected:
   Stage(std::string name, StageLog log) : name_(std::move(name)), log_(std::move(log)) {}
   // Any thread.
   void log(uint32_t level, std::string_view message) const;
   void count(std::string_view name, uint64_t add) const;
+  void gauge(std::string_view name, double value) const;
+  void observe(std::string_view name, double value) const;
+  void observe(std::string_view name, const Histogram& values) const;
 
  private:
   const std::string name_;
   const StageLog log_;
   mutable Mutex mutex_;
-  mutable std::map<std::string, uint64_t, std::less<>> counters_ WM_GUARDED_BY(mutex_);
+  mutable StageMetrics metrics_ WM_GUARDED_BY(mutex_);
 };
 
 }  // namespace wiremill

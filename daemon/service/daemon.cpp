@@ -23,6 +23,7 @@
 #include "daemon/plugin/state_store.hpp"
 #include "daemon/service/committer.hpp"
 #include "daemon/service/housekeeper.hpp"
+#include "daemon/service/intake_reader.hpp"
 #include "daemon/service/liveness.hpp"
 #include "daemon/service/rates.hpp"
 #include "daemon/service/room_options.hpp"
@@ -39,10 +40,6 @@ using Phase = DaemonReport::Phase;
 
 constexpr milliseconds kDrainPoll{5};
 constexpr std::chrono::seconds kTick{1};
-// How long a batch waits for documents that are on their way to the disk. While a burst comes in,
-// whoever pushes waits for it, and what is acknowledged waits on disk; a batch of real stages takes
-// many times as long.
-constexpr milliseconds kIntakeFirst{5};
 constexpr int kTicksPerCheckpoint = 10;
 constexpr std::chrono::minutes kPatience{1};  // where no service manager says how much
 
@@ -126,7 +123,7 @@ class Daemon::Impl {
     if (api_)
       api_->serve({*intake_log_, *results_, *state_, *dead_letters_, *pipeline_, *intake_, *feed_,
                    [this](const std::vector<uint64_t>& sequences) { return discard(sequences); },
-                   [this](Reload::Told told) { reload(std::move(told)); }});
+                   [this](ReloadWaiter waiter) { reload_->request(std::move(waiter)); }});
     log_info("serving: intake {}, feed {}, replay {}{}{}; {} stages; next sequence {}",
              intake_->endpoint(), feed_->endpoint(), feed_->replay_endpoint(),
              config_.firehose.endpoint.empty() ? "" : ", firehose ", intake_->firehose_endpoint(),
@@ -184,10 +181,9 @@ class Daemon::Impl {
     committer_ = std::make_unique<Committer>(
         *state_, [this](uint64_t sequence) { pipeline_->release(sequence); },
         [](const Error& error) { log_error("state: {}", error.message); });
-    reader_ = intake_log_->reader(results_->durable() + 1);
+    reader_ = std::make_unique<IntakeReader>(*intake_log_, results_->durable() + 1, kIntakeFirst);
     PipelinePorts ports;
     ports.read = [this](size_t documents_max, size_t bytes_max, std::vector<LogRecord>& records) {
-      (void)intake_log_->flush_within(kIntakeFirst);
       return reader_->read(documents_max, bytes_max, records);
     };
     ports.emit = [this](uint64_t sequence, std::string record) -> Status {
@@ -253,18 +249,14 @@ class Daemon::Impl {
                     on_main([](Supervisor& supervisor) { supervisor.ready("serving"); })});
   }
 
-  // Without `told` the log tells.
-  void reload(Reload::Told told) {
-    if (phase_ == Phase::Serving) return reload_->request(std::move(told));
-    if (told) return told({.errors = {{"daemon", "it does not serve any more"}}});
-    log_warning("SIGHUP: the daemon does not serve, so there is nothing to reload");
-  }
-
   void wait_for_signal() {
     signals_.async_wait([this](const boost::system::error_code& error, int signal) {
       if (error) return;
       if (signal == SIGHUP) {
-        reload({});
+        if (phase_ == Phase::Serving)
+          reload_->request();
+        else
+          log_warning("SIGHUP: the daemon does not serve, so there is nothing to reload");
         return wait_for_signal();
       }
       const char* name = signal == SIGINT ? "SIGINT" : "SIGTERM";
@@ -276,6 +268,7 @@ class Daemon::Impl {
       phase_ = Phase::Draining;
       log_info("{}: draining for at most {} ms", name, config_.drain_timeout_ms);
       supervisor_.stopping();
+      reload_->cancel();
       intake_->stop_accepting();
       drain_until_ = steady_clock::now() + milliseconds(config_.drain_timeout_ms);
       drain();
@@ -288,12 +281,13 @@ class Daemon::Impl {
     const bool all_written =
         intake_log_->durable() + 1 == intake_log_->next() || !intake_log_->health();
     const bool done = all_written && intake_->counters().waiting == 0 &&
-                      results_->durable() == intake_log_->durable();
+                      results_->durable() == intake_log_->durable() && reload_->is_idle();
     if (done || steady_clock::now() >= drain_until_) {
       if (!done)
         log_warning("drain timeout: {} documents are left for the next start",
                     intake_log_->durable() - results_->durable());
-      context_.stop();
+      // Behind the answers that are on their way.
+      boost::asio::post(context_, [this] { context_.stop(); });
       return;
     }
     drain_timer_.expires_after(kDrainPoll);
@@ -393,7 +387,7 @@ class Daemon::Impl {
     committer_.reset();
     const auto counters = pipeline_->counters();
     for (const StageCounts& stage : pipeline_->stages())
-      for (const auto& [name, count] : stage.events)
+      for (const auto& [name, count] : stage.metrics.counters())
         log_info("stage {}: {} {}", stage.name, count, name);
     log_info("stopped: {} processed, {} dropped, {} dead; {} read since the start",
              counters.processed, counters.dropped, counters.dead, counters.read);
@@ -433,7 +427,7 @@ class Daemon::Impl {
   std::unique_ptr<SocketLoop> loop_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Feed> feed_;
-  std::unique_ptr<LogReader> reader_;
+  std::unique_ptr<IntakeReader> reader_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<Reload> reload_;

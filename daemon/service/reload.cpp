@@ -18,6 +18,8 @@ namespace {
 // Of the pipeline's workers: what is tried must not hold up what runs.
 constexpr int kTrialNice = 10;
 
+ReloadOutcome stopping() { return {.errors = {{"daemon", "it is stopping"}}}; }
+
 }  // namespace
 
 Reload::Reload(Config running, ConfigLoader load, ReloadPorts ports)
@@ -32,21 +34,42 @@ Reload::Reload(Config running, ConfigLoader load, ReloadPorts ports)
 
 Reload::~Reload() { stop(); }
 
-void Reload::request(Told told) {
+void Reload::request(ReloadWaiter waiter) {
+  {
+    const MutexLock lock(mutex_);
+    if (!stopping_.stop_requested()) {
+      waiting_.push_back(std::move(waiter));
+      condition_.notify_one();
+      return;
+    }
+  }
+  waiter.told(stopping());
+}
+
+void Reload::request() {
   const MutexLock lock(mutex_);
-  if (!told && !waiting_.empty()) return;
-  waiting_.push_back(std::move(told));
+  is_signalled_ = true;
   condition_.notify_one();
 }
 
-void Reload::stop() {
-  std::deque<Told> dropped;
+void Reload::cancel() {
+  std::vector<ReloadWaiter> waiting;
   {
     const MutexLock lock(mutex_);
-    stopping_ = true;
-    dropped.swap(waiting_);
+    stopping_.request_stop();
+    waiting.swap(waiting_);
     condition_.notify_one();
   }
+  for (const ReloadWaiter& each : waiting) each.told(stopping());
+}
+
+bool Reload::is_idle() const {
+  const MutexLock lock(mutex_);
+  return !is_busy_;
+}
+
+void Reload::stop() {
+  cancel();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -54,27 +77,47 @@ Reload::Report Reload::report() const { return {done_, refused_, configured_at_u
 
 void Reload::serve() {
   for (;;) {
-    Told told;
+    std::vector<ReloadWaiter> waiters;
+    bool is_wanted;
     {
       const MutexLock lock(mutex_);
-      while (waiting_.empty() && !stopping_) condition_.wait(mutex_);
-      if (stopping_) return;
-      told = std::move(waiting_.front());
-      waiting_.pop_front();
+      while (waiting_.empty() && !is_signalled_ && !stopping_.stop_requested())
+        condition_.wait(mutex_);
+      if (stopping_.stop_requested()) return;
+      is_busy_ = true;
+      is_wanted = std::exchange(is_signalled_, false);
+      waiters.swap(waiting_);
     }
-    ports_.began();
+    is_wanted |= std::ranges::any_of(waiters, [](const auto& each) { return each.is_there(); });
     ReloadOutcome outcome;
-    try {
-      outcome = reload();
-    } catch (const std::exception& error) {  // no thread, no memory
-      outcome.errors = {{"reload", error.what()}};
+    if (is_wanted)
+      outcome = reload_and_tell(waiters);
+    else
+      log_info("reload: not begun, as nobody waits for it any more");
+    waiters.clear();
+    {
+      const MutexLock lock(mutex_);
+      is_busy_ = false;
     }
-    conclude(outcome);
-    ports_.ended();
-    if (told) told(outcome);
     // Its processes end here, where nobody waits for them.
-    if (outcome.errors.empty()) ports_.pipeline.take_replaced();
+    if (is_wanted && outcome.errors.empty()) ports_.pipeline.take_replaced();
   }
+}
+
+ReloadOutcome Reload::reload_and_tell(const std::vector<ReloadWaiter>& waiters) {
+  ports_.began();
+  ReloadOutcome outcome;
+  try {
+    outcome = reload();
+  } catch (const std::exception& error) {  // no thread, no memory
+    outcome.errors = {{"reload", error.what()}};
+  }
+  // Whatever was found wrong may come of the trial's end.
+  if (!outcome.errors.empty() && stopping_.stop_requested()) outcome = stopping();
+  conclude(outcome);
+  ports_.ended();
+  for (const ReloadWaiter& each : waiters) each.told(outcome);
+  return outcome;
 }
 
 ReloadOutcome Reload::reload() {
@@ -86,7 +129,7 @@ ReloadOutcome Reload::reload() {
   if (!wanted) {
     ConfigFailure failure = std::move(wanted).error();
     failure.read.stages = isolated(std::move(failure.read.stages));
-    return {.errors = all_errors(std::move(failure))};
+    return {.errors = all_errors(std::move(failure), stopping_.get_token())};
   }
   ConfigErrors errors;
   std::thread trial([&] {
@@ -120,7 +163,8 @@ ConfigErrors Reload::check(const Config& wanted) const {
                       "write `stages: []`"});
   for (const std::string& key : keys_for_a_restart(running_, wanted))
     errors.push_back({key, "is not what the daemon was started with: that needs a restart"});
-  auto line = Line::build(isolated(wanted.stages), plugin_directories(wanted.plugin_dir), {});
+  const std::stop_token stop = stopping_.get_token();
+  auto line = Line::build(isolated(wanted.stages), plugin_directories(wanted.plugin_dir), {}, stop);
   if (!line) {
     errors.insert(errors.end(), line.error().begin(), line.error().end());
     return errors;
@@ -134,7 +178,7 @@ ConfigErrors Reload::check(const Config& wanted) const {
   if (!errors.empty()) return errors;
   const auto canaries = choose_canaries(ports_.intake_log, ports_.results);
   if (!canaries) return {{"trial", canaries.error().message}};
-  return try_out(std::move(*line), wanted, *canaries);
+  return try_out(std::move(*line), wanted, *canaries, stop);
 }
 
 Result<uint64_t> Reload::switch_to(std::unique_ptr<Line> line) {

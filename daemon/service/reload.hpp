@@ -2,15 +2,19 @@
 // puts it in the place of the running one. Only `stages` and log.level can change; an error of any
 // kind leaves everything as it is. Owned by the daemon.
 //
-// Threads: the thread "reload" does it all, one request after the other, but for what is found out
-// beforehand, which a thread "trial" does for it; request() and report() on any.
+// Whoever asks wants what is in the file by then. So all who ask while a reload runs are answered by
+// one more, which begins after they asked; where none of them is there any more, by none.
+//
+// Threads: the thread "reload" does it all, one reload after the other, but for what is found out
+// beforehand, which a thread "trial" does for it; the public functions on main, report() on any.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <stop_token>
 #include <thread>
+#include <vector>
 
 #include "daemon/admin/rooms.hpp"
 #include "daemon/base/thread.hpp"
@@ -36,16 +40,21 @@ struct ReloadPorts {
 
 class Reload {
  public:
-  using Told = std::function<void(const ReloadOutcome&)>;
-
   // `running` is what the daemon was started with. Without `load` there is no file to reload.
   Reload(Config running, ConfigLoader load, ReloadPorts ports);
   ~Reload();
 
-  // `told` hears when the new line serves, or why it does not. Without it the log tells alone, and
-  // one request that has not begun is enough. What waits at the end is dropped untold.
-  void request(Told told);
-  // Ends the thread; a trial that runs comes to its end. The pipeline has stopped before.
+  // `waiter` hears when the new line serves, or why it does not.
+  void request(ReloadWaiter waiter);
+  // The log alone tells.
+  void request();
+
+  // The daemon is stopping: a trial ends at once, no reload is begun any more, and all who wait hear
+  // that. One that is past its trial comes to its end.
+  void cancel();
+  // Whether all who asked have heard.
+  bool is_idle() const;
+  // Cancels, and ends the thread. The pipeline has stopped before.
   void stop();
 
   struct Report {
@@ -56,6 +65,7 @@ class Reload {
 
  private:
   void serve();
+  ReloadOutcome reload_and_tell(const std::vector<ReloadWaiter>& waiters);
   ReloadOutcome reload();
   ConfigErrors check(const Config& wanted) const;
   Result<uint64_t> switch_to(std::unique_ptr<Line> line);
@@ -68,11 +78,13 @@ class Reload {
   Config running_;  // the thread's own
   std::atomic<uint64_t> done_{0}, refused_{0};
   std::atomic<int64_t> configured_at_us_;
+  std::stop_source stopping_;  // any thread
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Condition condition_;
-  std::deque<Told> waiting_ WM_GUARDED_BY(mutex_);
-  bool stopping_ WM_GUARDED_BY(mutex_) = false;
+  std::vector<ReloadWaiter> waiting_ WM_GUARDED_BY(mutex_);
+  bool is_signalled_ WM_GUARDED_BY(mutex_) = false;  // asked for, and nobody waits
+  bool is_busy_ WM_GUARDED_BY(mutex_) = false;
 
   std::thread thread_;
 };

@@ -1,7 +1,8 @@
 #include "daemon/service/trial.hpp"
 
 #include <algorithm>
-#include <iterator>
+#include <functional>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -65,63 +66,60 @@ Result<std::vector<LogRecord>> read_records(const Log& log, uint64_t from, uint6
   return records;
 }
 
-// A stage's process ended, or it never came to work.
-bool is_death(const std::string& code) {
-  constexpr const char* kCodes[] = {"CRASHED",   "DEADLINE", "CPU",   "MEMORY",
-                                    "PROCESSES", "PROTOCOL", "BROKEN"};
-  return std::ranges::find(kCodes, code) != std::end(kCodes);
-}
-
 // What became of the canaries.
 class Verdict {
  public:
-  explicit Verdict(const std::vector<StageConfig>& stages) : stages_(stages) {}
-
-  // In the order of emission.
   void note(const v1::Result& result) {
-    const v1::Failure& failure = result.failure();
-    const bool is_left_out = may_be_left_out(failure.stage());
-    if (result.status() != v1::Result::DEAD || (is_left_out && !is_death(failure.code()))) {
+    if (result.status() != v1::Result::DEAD) {
       ++good_;
-    } else if (is_left_out || !is_death(failure.code())) {
-      if (!failure_) failure_ = failure;
-    } else if (!death_ || death_->code() == "BROKEN") {
-      death_ = failure;
+      return;
     }
+    const v1::Failure& failure = result.failure();
+    ++dead_[failure.stage()];
+    if (!failure_) failure_ = failure;
   }
 
-  ConfigErrors errors(const Canaries& canaries) const {
+  // Of a line that was built of these stages.
+  ConfigErrors errors(const std::vector<StageConfig>& configs, const Line& line,
+                      const Canaries& canaries) const {
     const size_t count = canaries.records.size();
-    if (death_) return {error(*death_, fmt::format("died in the trial on {} documents", count))};
-    if (good_ > 0 || !failure_) return {};
-    if (is_death(failure_->code()))
-      return {error(*failure_, fmt::format("died in the trial on each of {} documents", count))};
-    if (canaries.processed)
-      return {error(*failure_, fmt::format("failed in the trial on each of {} documents that the "
-                                           "running line has processed",
-                                           count))};
-    return {};
+    ConfigErrors fatal, skipped;
+    size_t good = good_;
+    for (size_t i = 0; i < configs.size(); ++i) {
+      const StageConfig& config = configs[i];
+      const Stage::Losses losses = line.stages()[i].stage->losses();
+      const bool may_be_left_out = config.on_error == StageConfig::OnError::Skip;
+      const auto dead = dead_.find(config.name);
+      if (may_be_left_out && dead != dead_.end())
+        good += dead->second - std::min<size_t>(dead->second, losses.documents);
+      if (losses.documents > 0)
+        (may_be_left_out ? skipped : fatal)
+            .push_back(error(
+                config,
+                fmt::format("died in the trial on {} of {} documents", losses.documents, count),
+                losses.first));
+    }
+    if (!fatal.empty()) return fatal;
+    if (good > 0 || !failure_) return {};
+    if (!skipped.empty()) return skipped;
+    const auto stage = std::ranges::find(configs, failure_->stage(), &StageConfig::name);
+    if (!canaries.processed || stage == configs.end()) return {};
+    return {
+        error(*stage,
+              fmt::format("failed in the trial on each of {} documents that the running line has "
+                          "processed",
+                          count),
+              fmt::format("{}: {}", failure_->code(), failure_->message()))};
   }
 
  private:
-  const StageConfig* find(const std::string& stage) const {
-    const auto found = std::ranges::find(stages_, stage, &StageConfig::name);
-    return found == stages_.end() ? nullptr : &*found;
-  }
-  bool may_be_left_out(const std::string& stage) const {
-    const StageConfig* config = find(stage);
-    return config != nullptr && config->on_error == StageConfig::OnError::Skip;
-  }
-  ConfigError error(const v1::Failure& failure, std::string_view what) const {
-    const StageConfig* config = find(failure.stage());
-    return {config == nullptr ? std::string() : config->where,
-            fmt::format("stage '{}' {}: {}: {}", failure.stage(), what, failure.code(),
-                        failure.message())};
+  static ConfigError error(const StageConfig& config, std::string_view what, std::string_view why) {
+    return {config.where, fmt::format("stage '{}' {}: {}", config.name, what, why)};
   }
 
-  const std::vector<StageConfig>& stages_;
   size_t good_ = 0;
-  std::optional<v1::Failure> death_, failure_;
+  std::map<std::string, size_t> dead_;  // by stage
+  std::optional<v1::Failure> failure_;  // the first
 };
 
 }  // namespace
@@ -169,10 +167,11 @@ Result<Canaries> choose_canaries(const Log& intake, const Log& results) {
   return canaries;
 }
 
-ConfigErrors try_out(std::unique_ptr<Line> line, const Config& config, const Canaries& canaries) {
+ConfigErrors try_out(std::shared_ptr<Line> line, const Config& config, const Canaries& canaries,
+                     const std::stop_token& stop) {
   Mutex mutex;
   Condition changed;
-  Verdict verdict(config.stages);
+  Verdict verdict;
   size_t emitted = 0;
   Status failed;
   std::unique_ptr<Pipeline> pipeline;
@@ -205,7 +204,7 @@ ConfigErrors try_out(std::unique_ptr<Line> line, const Config& config, const Can
     failed = tl::unexpected(error);
     changed.notify_one();
   };
-  auto made = Pipeline::make(std::move(line), **state,
+  auto made = Pipeline::make(line, **state,
                              {.batch_documents_max = config.pipeline.batch_documents_max,
                               .batch_bytes_max = config.pipeline.batch_bytes_max},
                              std::move(ports));
@@ -213,11 +212,17 @@ ConfigErrors try_out(std::unique_ptr<Line> line, const Config& config, const Can
   pipeline = std::move(*made);
   pipeline->start();
   {
+    const std::stop_callback wake(stop, [&] {
+      const MutexLock lock(mutex);
+      changed.notify_one();
+    });
     const MutexLock lock(mutex);
-    while (failed && emitted < canaries.records.size()) changed.wait(mutex);
+    while (failed && emitted < canaries.records.size() && !stop.stop_requested())
+      changed.wait(mutex);
   }
   pipeline->stop();
-  return failed ? verdict.errors(canaries) : refuse(failed.error());
+  if (stop.stop_requested()) return {{"trial", "was ended before it had a verdict"}};
+  return failed ? verdict.errors(config.stages, *line, canaries) : refuse(failed.error());
 }
 
 }  // namespace wiremill

@@ -1,10 +1,12 @@
 // The trial of a line before it serves: real documents go through its stages, and nothing of it
 // counts. Every stage runs in a process of its own there, whatever its `isolation`, and with an empty
 // state in memory; so what crashes, hangs or eats memory does so outside of the daemon, and the
-// instances that will serve begin untouched. Called on the thread "trial"; ends by the stages' limits.
+// instances that will serve begin untouched. Called on the thread "trial"; ends by the stages' limits,
+// or when it is told to stop.
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -28,8 +30,10 @@ struct Canaries {
 Result<Canaries> choose_canaries(const Log& intake, const Log& results);
 
 // Why the line of `config` must not serve: `line`, built of isolated(config.stages), lost a process
-// while it worked on a canary, or failed on every one of those that the running line processed. What a
-// stage with on_error: skip does counts only where no canary came through.
-ConfigErrors try_out(std::unique_ptr<Line> line, const Config& config, const Canaries& canaries);
+// at a canary, as its host counts that, or no canary that the running line processed comes through. A
+// document comes through also where a stage with on_error: skip says that it cannot take it; its lost
+// processes count only where nothing comes through. What `stop` has ended says nothing.
+ConfigErrors try_out(std::shared_ptr<Line> line, const Config& config, const Canaries& canaries,
+                     const std::stop_token& stop);
 
 }  // namespace wiremill

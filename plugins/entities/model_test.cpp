@@ -83,7 +83,10 @@ class Stage : public testing::Test {
              view(plugin_dir_),
              [](const wm_host*, uint32_t, wm_view) {},
              [](const wm_host*, wm_view, uint64_t) {},
-             [](const wm_host*, const char*) -> const void* { return nullptr; }};
+             [](const wm_host*, const char*) -> const void* { return nullptr; },
+             [](const wm_host*, wm_view, double) {},
+             [](const wm_host*, wm_view, double) {},
+             [](const wm_host*) -> int64_t { return 0; }};
     std::vector<wm_view> texts;
     for (const std::string_view type : types) texts.push_back(view(type));
     wm_option_value values[2] = {};
@@ -133,7 +136,8 @@ class Stage : public testing::Test {
     };
     const wm_document* documents[] = {&document};
     const uint32_t cancelled = 0;
-    const wm_batch batch = {sizeof(wm_batch), 1, documents, &output, nullptr, &cancelled, &found};
+    const wm_batch batch = {sizeof(wm_batch), 1,          documents, &output,
+                            nullptr,          &cancelled, &found,    0};
     EXPECT_EQ(entry_->descriptor->process(instance, &batch), 0);
     return found;
   }

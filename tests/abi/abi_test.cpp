@@ -1,6 +1,8 @@
 // A plugin built for each version of the ABI, with the header of that version, in the host of today.
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "cli/check/kit.hpp"
 #include "daemon/pipeline/pipeline_test_runs.hpp"
 #include "daemon/plugin/plugin_note.hpp"
@@ -40,6 +42,15 @@ TEST_P(Abi, LoadsAndRunsInTheLine) {
     EXPECT_EQ(said(1), R"({"bytes":0,"count":1,"first":2})");
     EXPECT_EQ(said(2), GetParam() == 0 ? R"({"bytes":5,"count":2,"first":3})"
                                        : R"({"bytes":5,"count":2,"first":1})");
+    const StageMetrics metrics = line->stages()[0].stage->metrics();
+    EXPECT_GE(metrics.counters().at("created"), 1U);
+    ASSERT_EQ(metrics.gauges().size(), GetParam() >= 3 ? 1U : 0U);
+    ASSERT_EQ(metrics.histograms().size(), GetParam() >= 3 ? 1U : 0U);
+    if (GetParam() < 3) continue;
+    // What the batch told it, and what it measured of its three documents by the host's clock.
+    EXPECT_EQ(metrics.gauges().at("deadline_seconds"), own_process ? 10 : 0);
+    const Histogram& seconds = metrics.histograms().at("settle_seconds");
+    EXPECT_EQ(std::accumulate(seconds.counts.begin(), seconds.counts.end(), uint64_t{0}), 3U);
   }
 }
 
@@ -56,9 +67,9 @@ TEST_P(Abi, PassesTheConformanceKit) {
         << finding.words;
 }
 
-TEST(AbiVersions, TheNewestIsTheHostsOwn) { EXPECT_EQ(WM_ABI_MINOR, 2); }
+TEST(AbiVersions, TheNewestIsTheHostsOwn) { EXPECT_EQ(WM_ABI_MINOR, 3); }
 
-INSTANTIATE_TEST_SUITE_P(Each, Abi, testing::Values(0, 1, 2),
+INSTANTIATE_TEST_SUITE_P(Each, Abi, testing::Values(0, 1, 2, 3),
                          [](const auto& each) { return "Minor" + std::to_string(each.param); });
 
 }  // namespace

@@ -1,11 +1,10 @@
 /* A stage as it would have been written for each ABI version: built with the header of that version as
  * it was frozen (tests/abi/1.N), never with today's. It uses all that its header has: the source's count
- * in the state, the sequence a document first came under, the document that it begins. */
+ * in the state, the sequence a document first came under, the document that it begins, gauges and
+ * histograms, clock and deadline. */
 #include <stdio.h>
 #include <string.h>
 #include <wiremill/plugin.h>
-
-static int instance;
 
 static void *create(const wm_host *host, const wm_option_value *options, size_t options_count,
                     void (*fail)(void *user, wm_view message), void *user) {
@@ -14,7 +13,7 @@ static void *create(const wm_host *host, const wm_option_value *options, size_t 
     return NULL;
   }
   host->count(host, (wm_view){"created", 7}, 1);
-  return &instance;
+  return (void *)host; /* all that an instance has */
 }
 
 static void destroy(void *self) { (void)self; }
@@ -48,10 +47,29 @@ static uint64_t first_sequence(const wm_document *document) {
   return document->sequence;
 }
 
+#if WM_ABI_MINOR >= 3
+static int64_t clock_us(const wm_host *host) {
+  const int is_known = host->struct_size >= offsetof(wm_host, clock_us) + sizeof host->clock_us;
+  return is_known ? host->clock_us(host) : 0;
+}
+
+static void tell(const wm_host *host, const wm_batch *batch, int64_t began_us) {
+  if (batch->struct_size >= offsetof(wm_batch, deadline_us) + sizeof batch->deadline_us &&
+      host->struct_size >= offsetof(wm_host, gauge) + sizeof host->gauge)
+    host->gauge(host, (wm_view){"deadline_seconds", 16}, (double)batch->deadline_us * 1e-6);
+  if (host->struct_size >= offsetof(wm_host, observe) + sizeof host->observe)
+    host->observe(host, (wm_view){"settle_seconds", 14},
+                  (double)(clock_us(host) - began_us) * 1e-6);
+}
+#endif
+
 static int32_t settle(void *self, const wm_batch *batch) {
   (void)self;
   for (uint32_t i = 0; i < batch->count; ++i) {
     const wm_document *document = batch->documents[i];
+#if WM_ABI_MINOR >= 3
+    const int64_t began_us = clock_us(self);
+#endif
     uint64_t count = 0;
     if (batch->state->get_many(batch, &document->source, 1, found, &count) != WM_ERROR_NONE)
       return 1;
@@ -64,6 +82,9 @@ static int32_t settle(void *self, const wm_batch *batch) {
                  (int)document->carry.size, document->carry.data, (unsigned long long)count,
                  (unsigned long long)first_sequence(document));
     batch->output->set_extension(batch, i, (wm_view){json, (size_t)bytes});
+#if WM_ABI_MINOR >= 3
+    tell(self, batch, began_us);
+#endif
   }
   return 0;
 }

@@ -7,7 +7,7 @@ import unittest
 
 import zmq
 
-from harness import (PROBE, EndToEndTest, Intake, article, document, wait_until, wiremill,
+from harness import (PROBE, SOURCE, EndToEndTest, Intake, article, document, wait_until, wiremill,
                      write_jsonl)
 
 LAW = ("accepted_total", "processed_total", "dropped_total", "dead_total", "in_flight")
@@ -98,6 +98,36 @@ class LawTest(EndToEndTest):
         except zmq.Again:
             pass
         client.close()
+
+
+class StageMetricsTest(EndToEndTest):
+    def test_gauges_and_histograms_of_a_process_a_plugin_and_a_program(self):
+        program = SOURCE / "daemon" / "pipeline" / "probe_program.py"
+        daemon = self.daemon({"stages": [
+            {"name": "outside", "plugin": PROBE, "deadline": "60s"},
+            {"name": "inside", "plugin": PROBE, "isolation": "thread"},
+            {"name": "program", "command": ["/usr/bin/python3", str(program)]}]})
+        self.intake(daemon).push([document(id=value, body=f"measure {value}")
+                                  for value in ("0.3", "20", "1e12", "nan", "-1")])
+        self.results(daemon, 5)
+        text = daemon.http("GET", "/metrics")[1].decode()
+        for kind, name in (("gauge", "last_value"), ("histogram", "values")):
+            self.assertEqual(text.count(f"# TYPE wiremill_stage_{name} {kind}\n"), 1, text)
+            self.assertEqual(text.count(f"# HELP wiremill_stage_{name} What the stages "), 1, text)
+        metrics = daemon.metrics()
+        for stage in ("outside", "inside", "program"):
+            values = f'wiremill_stage_values_%s{{stage="{stage}"%s}}'
+            buckets = {bound: metrics[values % ("bucket", f',le="{bound}"')]
+                       for bound in ("1e-06", "0.2", "0.5", "10", "20", "1000000000", "+Inf")}
+            self.assertEqual(list(buckets.values()), [0, 0, 1, 1, 2, 2, 3], buckets)
+            self.assertEqual(metrics[values % ("count", "")], 3)
+            self.assertAlmostEqual(metrics[values % ("sum", "")], 1e12 + 20.3, places=2)
+            # Several workers may have taken the documents.
+            self.assertIn(metrics[f'wiremill_stage_last_value{{stage="{stage}"}}'],
+                          (0.3, 20, 1e12, -1))
+        self.assertGreater(metrics['wiremill_stage_left_seconds{stage="outside"}'], 0)
+        self.assertEqual(metrics['wiremill_stage_left_seconds{stage="inside"}'], -1e-6, "no deadline")
+        self.assertEqual(daemon.stop(), 0)
 
 
 class RetentionTest(EndToEndTest):

@@ -22,8 +22,10 @@ class CrashTest(EndToEndTest):
                             "stages": [{"name": "probe", "plugin": PROBE,
                                         "attempts_max": ATTEMPTS_MAX, "isolation": "thread"}]})
 
-    def push(self, daemon, bodies):
-        documents = [document(id=f"{i}", source="s", body=body) for i, body in enumerate(bodies)]
+    def push(self, daemon, bodies, wait_for="/"):
+        """Each document waits until a file is there."""
+        documents = [document(id=f"{i}", source="s", body=body, attributes={"wait_for": str(wait_for)})
+                     for i, body in enumerate(bodies)]
         accepted = self.intake(daemon).push(documents)
         self.assertEqual([each.sequence for each in accepted], list(range(1, len(bodies) + 1)))
 
@@ -68,9 +70,11 @@ class CrashTest(EndToEndTest):
         for poison, (cause, code) in DEATHS.items():
             with self.subTest(poison):
                 daemon = self.slow_daemon()
-                # While the first are in the line, the rest is acknowledged.
                 bodies = ["slow"] * 3 + ["plain"] * 10 + [poison] + ["plain"] * 10
-                self.push(daemon, bodies)
+                go = self.folder / "go"
+                go.unlink(missing_ok=True)
+                self.push(daemon, bodies, wait_for=go)
+                go.touch()  # all is acknowledged
                 codes = self.lives(daemon, len(bodies))
                 self.assertEqual(codes, [code] * (ATTEMPTS_MAX + 1), "the batch, then alone")
                 self.check(self.results(daemon, len(bodies)), bodies.index(poison), cause)

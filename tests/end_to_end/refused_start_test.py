@@ -70,7 +70,7 @@ class RefusedTest(EndToEndTest):
       windoww: 7d
 """)
         self.refused(path, "hurry", "no plugin 'absent'", "no_such_stage.so does not exist",
-                     "built for ABI 2.2, this host speaks 1.2", "not on a Sunday",
+                     "built for ABI 2.3, this host speaks 1.3", "not on a Sunday",
                      "near_similarity", "windoww",
                      f"{path}:10:", f"{path}:11:", f"{path}:14:", f"{path}:24:", f"{path}:25:")
 

@@ -1,13 +1,13 @@
 """A changed configuration taken up by a daemon that serves: `wiremill reload` and SIGHUP, with good
 configurations and with broken ones, which all leave the line as it was."""
 import contextlib
+import http.client
 import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
-import threading
 import unittest
 
 from harness import HANG_S, PROBE, EndToEndTest, document, wait_until, wiremill
@@ -86,6 +86,19 @@ class ReloadTest(EndToEndTest):
         said = wiremill("status", "--admin", daemon.admin).stdout.decode()
         self.assertIn("1 reloads done, 1 refused", said)
 
+    def test_gauges_and_histograms_go_on(self):
+        daemon = self.daemon({"stages": [probe()]})
+        self.push(daemon, ["measure 3", "measure 0.5"], "a")
+        self.reload(daemon)
+        gauge, values = ('wiremill_stage_last_value{stage="probe"}',
+                         'wiremill_stage_values_%s{stage="probe"}')
+        metrics = daemon.metrics()
+        self.assertEqual((metrics[gauge], metrics[values % "count"]), (0.5, 2))
+        self.push(daemon, ["measure 7"], "b")
+        metrics = daemon.metrics()
+        self.assertEqual((metrics[gauge], metrics[values % "count"], metrics[values % "sum"]),
+                         (7, 3, 10.5))
+
     def test_what_is_wrong_is_refused_and_the_line_goes_on(self):
         daemon = self.daemon({"stages": [probe()]})
         self.push(daemon, ["one"], "a")
@@ -113,7 +126,7 @@ class ReloadTest(EndToEndTest):
     def test_a_plugin_that_crashes_or_fails_on_real_documents_is_refused(self):
         daemon = self.daemon({"stages": [{"name": "language"}]})
         self.push(daemon, ["plain text", "die by abort", "throw"], "a")
-        errors = self.refused(daemon, "stage 'probe' died in the trial on 3 documents: CRASHED",
+        errors = self.refused(daemon, "stage 'probe' died in the trial on 1 of 3 documents: CRASHED",
                               stages=[{"name": "language"}, probe()])
         self.assertEqual(len(errors), 1)
         daemon = self.daemon({"stages": [{"name": "language"}]})
@@ -131,7 +144,7 @@ class ReloadTest(EndToEndTest):
         daemon = self.daemon({"stages": []})
         self.push(daemon, ["die by abort", "die by abort"], "a")
         skipping = probe(on_error="skip")
-        self.refused(daemon, "stage 'probe' died in the trial on each of 2 documents: CRASHED",
+        self.refused(daemon, "stage 'probe' died in the trial on 2 of 2 documents: CRASHED",
                      stages=[skipping])
         self.push(daemon, ["plain text"], "b")
         self.write(daemon, stages=[skipping])
@@ -139,7 +152,7 @@ class ReloadTest(EndToEndTest):
 
     def test_where_there_are_no_documents_yet_built_in_ones_are_tried(self):
         daemon = self.daemon({"stages": []})
-        self.refused(daemon, "stage 'fatal' died in the trial on 4 documents: CRASHED",
+        self.refused(daemon, "stage 'fatal' died in the trial on 4 of 4 documents: CRASHED",
                      stages=[{"name": "fatal", "plugin": FATAL}])
         self.write(daemon, stages=[probe()])
         self.reload(daemon)
@@ -198,15 +211,20 @@ class ReloadTest(EndToEndTest):
         with open(f"/proc/{daemon.process.pid}/maps") as maps:
             return len({line.split()[4] for line in maps if "swapped.so" in line})
 
-    def test_a_drain_during_a_reload_ends(self):
-        """The trial is under way when SIGTERM comes, and when it has ended nothing is switched."""
+    def test_a_drain_ends_the_trial_and_answers_whoever_waits(self):
         daemon = self.daemon({"stages": []})
-        self.push(daemon, ["slow"] * 25, "a")
+        self.push(daemon, ["very slow"] * 25, "a")  # most of a minute in the trial
         self.write(daemon, stages=[probe()])
-        daemon.signal(signal.SIGHUP)
+        asked = self.ask(daemon)
         wait_until(lambda: self.children(daemon), "the trial")
+        waits = self.ask(daemon)
+        daemon.api("/api/status")  # it has come, as it was sent before this
         self.assertEqual(daemon.stop(), 0)
-        self.assertTrue(daemon.logged("the pipeline has stopped"))
+        for each in (asked, waits):
+            status, answer = self.heard(each)
+            self.assertEqual((status, answer["errors"]),
+                             (422, [{"where": "daemon", "message": "it is stopping"}]))
+        self.assertFalse(daemon.logged("drain timeout"))
         daemon.start()
         self.assertEqual(self.count(self.push(daemon, ["one"], "b")[0]), 1)
 
@@ -217,18 +235,50 @@ class ReloadTest(EndToEndTest):
                 found += (task / "children").read_text().split()
         return found
 
-    def test_two_at_once_come_one_after_the_other(self):
-        daemon = self.daemon({"stages": [probe()]})
-        self.push(daemon, ["one"], "a")
-        answers = []
-        asking = [threading.Thread(target=lambda: answers.append(daemon.http("POST", "/api/reload")[0]))
-                  for _ in range(4)]
-        for each in asking:
-            each.start()
-        for each in asking:
-            each.join(HANG_S)
-        self.assertEqual(answers, [200] * 4)
-        self.assertEqual(daemon.api("/api/status")["configuration"]["reloads_done"], 4)
+    def ask(self, daemon):
+        """A reload that is asked for, and not heard of yet."""
+        connection = http.client.HTTPConnection(daemon.admin.removeprefix("tcp://"), timeout=HANG_S)
+        self.addCleanup(connection.close)
+        connection.request("POST", "/api/reload", headers={"X-Wiremill": "1"})
+        return connection
+
+    def heard(self, asked):
+        answer = asked.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def in_a_trial(self):
+        """A daemon whose reload is in its trial, and who has asked for it."""
+        daemon = self.daemon({"stages": []})
+        self.push(daemon, ["slow"] * 10, "a")
+        self.write(daemon, stages=[probe()])
+        asked = self.ask(daemon)
+        wait_until(lambda: self.children(daemon), "the trial")
+        return daemon, asked
+
+    def test_all_who_ask_while_one_runs_are_answered_by_one_more(self):
+        daemon, first = self.in_a_trial()
+        self.write(daemon, stages=[{"name": "language"}])
+        waiting = [self.ask(daemon) for _ in range(3)]
+        for _ in range(3):
+            daemon.signal(signal.SIGHUP)
+        daemon.api("/api/status")  # all of that has come, as it was sent before
+        self.assertEqual(self.heard(first)[1]["stages"], ["probe"])
+        for each in waiting:
+            self.assertEqual(self.heard(each)[1]["stages"], ["language"])
+        self.reload(daemon)
+        self.assertEqual(daemon.api("/api/status")["configuration"]["reloads_done"], 3)
+
+    def test_what_nobody_waits_for_is_not_begun(self):
+        daemon, first = self.in_a_trial()
+        waiting = [self.ask(daemon) for _ in range(3)]
+        daemon.api("/api/status")
+        for each in waiting:
+            each.close()
+        self.assertEqual(self.heard(first)[0], 200)
+        wait_until(lambda: daemon.logged("reload: not begun"), "the next one's turn")
+        self.assertEqual(daemon.api("/api/status")["configuration"]["reloads_done"], 1)
+        self.reload(daemon)
+        self.assertEqual(daemon.api("/api/status")["configuration"]["reloads_done"], 2)
 
     def test_the_service_manager_hears_of_it(self):
         path = str(self.folder / "notify")
@@ -244,8 +294,6 @@ class ReloadTest(EndToEndTest):
             said += [line for line in listener.recv(4096).decode().splitlines()
                      if not line.startswith("STATUS")]
         self.assertEqual(said, ["READY=1", "RELOADING=1", "READY=1"])
-
-
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-START_PATIENCE_S = 60
+START_PATIENCE_S = 300
 
 # Where it says on which ports it serves.
 SERVING = re.compile(r"serving: intake (\S+), feed \S+, replay ([^\s;,]+)")

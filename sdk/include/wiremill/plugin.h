@@ -46,7 +46,7 @@ extern "C" {
 #endif
 
 #define WM_ABI_MAJOR 1
-#define WM_ABI_MINOR 2
+#define WM_ABI_MINOR 3
 #define WM_ENTRY_MAGIC UINT32_C(0x4c4d5257) /* "WRML" in little endian */
 #define WM_NO_TIME INT64_MIN
 #define WM_SYMBOL "wiremill_plugin"
@@ -268,6 +268,12 @@ typedef struct wm_batch {
   const wm_state *state;              /* null in process */
   const volatile uint32_t *cancelled; /* becomes non-zero when the work is no longer wanted */
   void *host_data;
+  /* Since 1.3. How long each document may take from its `begin` on (by wm_host.clock_us); 0: no
+   * limit, as always inside the daemon's own process. A document over it is DEAD, and a process that
+   * holds it is ended. The host may wait longer, never shorter: time without a core, or in the host's
+   * own functions, is not counted. A plugin that does not say `begin` has this for each of `count`,
+   * all together. */
+  int64_t deadline_us;
 } wm_batch;
 
 /* ---- Options ------------------------------------------------------------------------- */
@@ -319,11 +325,28 @@ typedef struct wm_host {
   wm_view plugin_dir; /* the folder of the .so: models lie beside it */
   /* [any] Lines over 4 KiB are cut. */
   void (*log)(const struct wm_host *host, uint32_t level, wm_view message);
-  /* [any] Adds to the counter wiremill_stage_<name>_total{stage}. lower_snake_case, 64 names a
-   * stage. */
+  /* [any] Adds to the counter wiremill_stage_events_total{stage, event="<name>"}.
+   *
+   * Names of counters, gauges and histograms are lower_snake_case, a letter first, up to 64 bytes;
+   * those of gauges and histograms do not end in _total, _bucket, _sum or _count. A stage has 64 of
+   * them, of all kinds together, and one name is one kind: the one it was first. What does not keep to
+   * that is dropped without a word. */
   void (*count)(const struct wm_host *host, wm_view name, uint64_t add);
   /* [any] A table named "wiremill.NAME/VERSION", or null. */
   const void *(*get_extension)(const struct wm_host *host, const char *name);
+  /* Since 1.3. [any] The gauge wiremill_stage_<name>{stage} is `value`, until another is said. Of a
+   * stage that runs on several threads or in several processes, whoever spoke last. NaN and infinite
+   * values are dropped. */
+  void (*gauge)(const struct wm_host *host, wm_view name, double value);
+  /* Since 1.3. [any] Adds `value` to the histogram wiremill_stage_<name>{stage}. Its buckets are 1, 2
+   * and 5 times each power of ten, from 1e-6 to 1e9, and all above: for seconds from a microsecond,
+   * for bytes to a gigabyte, for counts. Base units, then: seconds, bytes. NaN, infinite and negative
+   * values are dropped. */
+  void (*observe)(const struct wm_host *host, wm_view name, double value);
+  /* Since 1.3. [any] Microseconds on a clock that never goes backwards, from an unknown beginning: to
+   * measure, and against the deadline. What a stage says of a document must not depend on it, but for
+   * giving the document up in time. */
+  int64_t (*clock_us)(const struct wm_host *host);
 } wm_host;
 
 /* ---- The plugin ---------------------------------------------------------------------- */

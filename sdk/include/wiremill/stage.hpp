@@ -31,7 +31,9 @@
 
 #include <wiremill/plugin.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -91,7 +93,7 @@ struct Verdict {
   }
 };
 
-// The host, for logging and counters. Copies refer to the same host.
+// The host: log, metrics and clock. Copies refer to the same host.
 class Host {
  public:
   explicit Host(const wm_host* host) : host_(host) {}
@@ -104,9 +106,25 @@ class Host {
   void count(std::string_view name, uint64_t add = 1) const {
     host_->count(host_, to_view(name), add);
   }
+  // The value of a gauge, and one more of a histogram; hosts before ABI 1.3 have neither and drop it.
+  void gauge(std::string_view name, double value) const {
+    if (has_metrics_and_clock()) host_->gauge(host_, to_view(name), value);
+  }
+  void observe(std::string_view name, double value) const {
+    if (has_metrics_and_clock()) host_->observe(host_, to_view(name), value);
+  }
+  // To measure; results must not depend on it. Never goes backwards, begins anywhere.
+  int64_t clock_us() const {
+    if (has_metrics_and_clock()) return host_->clock_us(host_);
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  }
   const wm_host* raw() const { return host_; }
 
  private:
+  bool has_metrics_and_clock() const {  // they came together
+    return host_->struct_size >= offsetof(wm_host, clock_us) + sizeof(wm_host::clock_us);
+  }
   const wm_host* host_;
 };
 
@@ -184,12 +202,47 @@ class Document {
   const wm_document* document_;
 };
 
+namespace detail {
+
+// Whether a call is still wanted, and how long the document that it is at may take.
+class Term {
+ public:
+  Term(const wm_batch* batch, Host host) : batch_(batch), host_(host) { begin(); }
+  void begin() {
+    if (deadline_us() > 0) began_us_ = host_.clock_us();
+  }
+  bool is_cancelled() const {  // set by another thread
+    return __atomic_load_n(batch_->cancelled, __ATOMIC_RELAXED) != 0;
+  }
+  std::optional<int64_t> left_us() const {
+    if (deadline_us() == 0) return std::nullopt;
+    return std::max<int64_t>(0, began_us_ + deadline_us() - host_.clock_us());
+  }
+
+ private:
+  int64_t deadline_us() const {
+    constexpr size_t known = offsetof(wm_batch, deadline_us) + sizeof(wm_batch::deadline_us);
+    return batch_->struct_size >= known ? batch_->deadline_us : 0;
+  }
+  const wm_batch* batch_;
+  Host host_;
+  int64_t began_us_ = 0;
+};
+
+}  // namespace detail
+
 // What a stage says about one document. A refusal by the host (a span out of range, text that is
 // not UTF-8) throws std::invalid_argument, which makes the document DEAD unless the stage catches
 // it.
 class Output {
  public:
-  Output(const wm_batch* batch, uint32_t index) : batch_(batch), index_(index) {}
+  Output(const wm_batch* batch, uint32_t index, const detail::Term& term)
+      : batch_(batch), index_(index), term_(term) {}
+  // What a stage that works for long asks now and then. Cancelled: nobody waits for the answer any
+  // more, so give up, with any. The time left until the document's deadline, 0 where it is over: give
+  // up with a verdict, before the process is ended; none where there is no limit.
+  bool cancelled() const { return term_.is_cancelled(); }
+  std::optional<int64_t> time_left_us() const { return term_.left_us(); }
   void title(std::string_view text) { set(WM_TITLE, text); }
   void byline(std::string_view text) { set(WM_BYLINE, text); }
   void dateline(std::string_view text) { set(WM_DATELINE, text); }
@@ -231,6 +284,7 @@ class Output {
   }
   const wm_batch* batch_;
   uint32_t index_;
+  detail::Term term_;
 };
 
 // The stage's own key space while settling one document.
@@ -279,20 +333,21 @@ class State {
 // A whole batch, for a settle that fetches its keys in one step.
 class Batch {
  public:
-  explicit Batch(const wm_batch* batch) : batch_(batch) {}
+  Batch(const wm_batch* batch, const Host& host) : batch_(batch), term_(batch, host) {}
   size_t size() const { return batch_->count; }
   Document document(size_t index) const { return Document(batch_->documents[index]); }
-  Output output(size_t index) const { return {batch_, static_cast<uint32_t>(index)}; }
+  Output output(size_t index) const { return {batch_, static_cast<uint32_t>(index), term_}; }
   State state(size_t index) const { return {batch_, static_cast<uint32_t>(index)}; }
   void verdict(size_t index, const Verdict& verdict) const {
     batch_->output->verdict(batch_, static_cast<uint32_t>(index), verdict.kind,
                             to_view(verdict.code), to_view(verdict.message));
   }
-  bool cancelled() const {  // set by another thread
-    return __atomic_load_n(batch_->cancelled, __ATOMIC_RELAXED) != 0;
-  }
-  // The work on this document begins (wm_output.begin).
+  // As of Output; the time is that of the document begun last.
+  bool cancelled() const { return term_.is_cancelled(); }
+  std::optional<int64_t> time_left_us() const { return term_.left_us(); }
+  // The work on this document begins (wm_output.begin). Take its output afterwards, for the time left.
   void begin(size_t index) const {
+    term_.begin();
     constexpr size_t known = offsetof(wm_output, begin) + sizeof(wm_output::begin);
     if (batch_->output->struct_size >= known)
       batch_->output->begin(batch_, static_cast<uint32_t>(index));
@@ -300,6 +355,7 @@ class Batch {
 
  private:
   const wm_batch* batch_;
+  mutable detail::Term term_;
 };
 
 namespace detail {
@@ -320,11 +376,17 @@ void guard(const Batch& batch, size_t index, Work&& work) {
 }
 
 template <class Stage>
+struct Instance {
+  Host host;
+  Stage stage;
+};
+
+template <class Stage>
 struct Adapter {
   static void* create(const wm_host* host, const wm_option_value* options, size_t count,
                       void (*fail)(void*, wm_view), void* user) noexcept {
     try {
-      return new Stage(Host(host), Options(options, count));
+      return new Instance<Stage>{Host(host), Stage(Host(host), Options(options, count))};
     } catch (const std::exception& error) {
       fail(user, to_view(error.what()));
     } catch (...) {
@@ -332,17 +394,18 @@ struct Adapter {
     }
     return nullptr;
   }
-  static void destroy(void* instance) noexcept { delete static_cast<Stage*>(instance); }
+  static void destroy(void* instance) noexcept { delete static_cast<Instance<Stage>*>(instance); }
 
   static int32_t process(void* instance, const wm_batch* raw) noexcept {
     if constexpr (requires(const Stage& stage, const Document& document, Output& output) {
                     stage.process(document, output);
                   }) {
-      const Batch batch(raw);
+      const auto& self = *static_cast<const Instance<Stage>*>(instance);
+      const Batch batch(raw, self.host);
       for (size_t i = 0; i < batch.size() && !batch.cancelled(); ++i)
         guard(batch, i, [&] {
           Output output = batch.output(i);
-          return static_cast<const Stage*>(instance)->process(batch.document(i), output);
+          return self.stage.process(batch.document(i), output);
         });
     }
     return 0;
@@ -356,11 +419,11 @@ struct Adapter {
     stage.settle(document, output, state);
   };
   static int32_t settle(void* instance, const wm_batch* raw) noexcept {
-    Batch batch(raw);
-    Stage& stage = *static_cast<Stage*>(instance);
+    auto& self = *static_cast<Instance<Stage>*>(instance);
+    Batch batch(raw, self.host);
     if constexpr (kSettlesBatch) {
       try {
-        stage.settle(batch);
+        self.stage.settle(batch);
       } catch (...) {
         return 1;
       }
@@ -369,7 +432,7 @@ struct Adapter {
         guard(batch, i, [&] {
           Output output = batch.output(i);
           State state = batch.state(i);
-          return stage.settle(batch.document(i), output, state);
+          return self.stage.settle(batch.document(i), output, state);
         });
     }
     return 0;

@@ -16,10 +16,9 @@
 #define WIREMILL_TESTING_HPP_
 
 #include <wiremill/stage.hpp>
+#include <wiremill/testing_options.hpp>
 
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
 #include <deque>
 #include <map>
 #include <memory>
@@ -28,7 +27,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace wiremill::testing {
@@ -88,8 +86,6 @@ struct TestResult {
   std::optional<std::string> extension;
 };
 
-using OptionValue = std::variant<bool, int64_t, double, std::string, std::vector<std::string>>;
-
 class MockHost {
  public:
   // Options that are not named have the table's default. Throws std::invalid_argument where the
@@ -103,11 +99,25 @@ class MockHost {
 
   // The stage's key space.
   std::map<std::string, std::string, std::less<>>& state() { return state_; }
+  // As the stage said them: the host's rules for names and values are not tried here.
   const std::map<std::string, uint64_t>& counters() const { return counters_; }
+  const std::map<std::string, double>& gauges() const { return gauges_; }
+  const std::map<std::string, std::vector<double>>& observations() const { return observations_; }
   const std::vector<std::string>& log_lines() const { return log_lines_; }
   // How often settle asked the state: the daemon may pay a crossing of processes for each.
   size_t state_reads() const { return state_reads_; }
   void set_next_sequence(uint64_t sequence) { next_sequence_ = sequence; }
+
+  // The stage's clock: it says `now_us`, and `tick_us` more with each look.
+  void set_clock(int64_t now_us, int64_t tick_us = 0) {
+    now_us_ = now_us;
+    tick_us_ = tick_us;
+  }
+  // How long each document may take; 0: no limit.
+  void set_deadline_us(int64_t deadline_us) { deadline_us_ = deadline_us; }
+  // Calls are cancelled from where their stage begins this document of theirs; nothing: none is. A
+  // cancelled call's answers are as the stage left them; the daemon would not look at them.
+  void cancel_at(std::optional<uint32_t> document) { cancel_at_ = document; }
 
  private:
   enum class Phase { Process, Settle };
@@ -154,85 +164,21 @@ class MockHost {
   wm_host host_{};
   std::map<std::string, std::string, std::less<>> state_;
   std::map<std::string, uint64_t> counters_;
+  std::map<std::string, double> gauges_;
+  std::map<std::string, std::vector<double>> observations_;
   std::vector<std::string> log_lines_;
   uint64_t next_sequence_ = 1;
   size_t state_reads_ = 0;
+  int64_t now_us_ = 0, tick_us_ = 1, deadline_us_ = 0;
+  std::optional<uint32_t> cancel_at_;
+  uint32_t cancelled_ = 0;  // the call
   Phase phase_ = Phase::Process;
   std::vector<Slot*> active_;
 };
 
-namespace detail {
-
-// A number with its unit, as option tables write durations and sizes, in milliseconds or bytes.
-inline int64_t parse_quantity(std::string_view text) {
-  static const std::map<std::string_view, int64_t> kUnits = {
-      {"", 1},           {"ms", 1}, {"s", 1000},      {"m", 60'000},    {"h", 3600'000},
-      {"d", 86'400'000}, {"B", 1},  {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{}) throw std::invalid_argument("no quantity: " + std::string(text));
-  return number * kUnits.at(text.substr(static_cast<size_t>(end - text.data())));
-}
-
-// "[a, b]" of plain words.
-inline std::vector<std::string> parse_list(std::string_view text) {
-  std::vector<std::string> list;
-  std::string word;
-  for (const char c : text) {
-    if (c != '[' && c != ']' && c != ',' && c != ' ') {
-      word += c;
-    } else if (!word.empty()) {
-      list.push_back(std::move(word));
-      word.clear();
-    }
-  }
-  return list;
-}
-
-inline OptionValue parse_default(const wm_option& row) {
-  if (!row.default_value)
-    throw std::invalid_argument(std::string("option '") + row.name + "' is required");
-  const std::string text = row.default_value;
-  switch (row.type) {
-    case WM_OPTION_BOOL: return text == "true";
-    case WM_OPTION_NUMBER: return std::strtod(text.c_str(), nullptr);
-    case WM_OPTION_STRING: return text;
-    case WM_OPTION_STRINGS: return parse_list(text);
-    default: return parse_quantity(text);
-  }
-}
-
-}  // namespace detail
-
 inline MockHost::MockHost(const wm_entry& entry, const std::map<std::string, OptionValue>& options)
     : descriptor_(*entry.descriptor) {
-  std::deque<OptionValue> owned;
-  std::deque<std::vector<wm_view>> lists;
-  std::vector<wm_option_value> values;
-  size_t used = 0;
-  for (const wm_option* row = descriptor_.options; row && row->name; ++row) {
-    const auto given = options.find(row->name);
-    used += given != options.end();
-    const OptionValue& value =
-        owned.emplace_back(given == options.end() ? detail::parse_default(*row) : given->second);
-    wm_option_value raw{};
-    raw.name = to_view(row->name);
-    raw.type = row->type;
-    if (const auto* flag = std::get_if<bool>(&value)) raw.integer = *flag;
-    if (const auto* integer = std::get_if<int64_t>(&value)) raw.integer = *integer;
-    raw.number = static_cast<double>(raw.integer);
-    if (const auto* number = std::get_if<double>(&value)) raw.number = *number;
-    if (const auto* text = std::get_if<std::string>(&value)) raw.text = to_view(*text);
-    if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) {
-      std::vector<wm_view>& list = lists.emplace_back();
-      for (const std::string& text : *texts) list.push_back(to_view(text));
-      raw.texts = list.data();
-      raw.texts_count = list.size();
-    }
-    values.push_back(raw);
-  }
-  if (used != options.size()) throw std::invalid_argument("an option that is not in the table");
-
+  const detail::ResolvedOptions resolved(descriptor_.options, options);
   host_.struct_size = sizeof host_;
   host_.abi_minor = WM_ABI_MINOR;
   host_.host_data = this;
@@ -244,11 +190,22 @@ inline MockHost::MockHost(const wm_entry& entry, const std::map<std::string, Opt
     static_cast<MockHost*>(host->host_data)->counters_[copy(name)] += add;
   };
   host_.get_extension = [](const wm_host*, const char*) -> const void* { return nullptr; };
+  host_.gauge = [](const wm_host* host, wm_view name, double value) {
+    static_cast<MockHost*>(host->host_data)->gauges_[copy(name)] = value;
+  };
+  host_.observe = [](const wm_host* host, wm_view name, double value) {
+    static_cast<MockHost*>(host->host_data)->observations_[copy(name)].push_back(value);
+  };
+  host_.clock_us = [](const wm_host* host) -> int64_t {
+    MockHost& self = *static_cast<MockHost*>(host->host_data);
+    return std::exchange(self.now_us_, self.now_us_ + self.tick_us_);
+  };
   std::string reason;
   const auto fail = [](void* user, wm_view message) {
     *static_cast<std::string*>(user) = copy(message);
   };
-  instance_ = descriptor_.create(&host_, values.data(), values.size(), fail, &reason);
+  instance_ =
+      descriptor_.create(&host_, resolved.values().data(), resolved.values().size(), fail, &reason);
   if (!instance_) throw std::invalid_argument(reason);
 }
 
@@ -303,14 +260,15 @@ inline void MockHost::call(Phase phase) {
   phase_ = phase;
   std::vector<const wm_document*> documents;
   for (Slot* slot : active_) documents.push_back(&slot->raw);
-  const uint32_t cancelled = 0;
+  cancelled_ = 0;
   const wm_batch batch{sizeof batch,
                        static_cast<uint32_t>(documents.size()),
                        documents.data(),
                        output_table(),
                        phase == Phase::Settle ? state_table() : nullptr,
-                       &cancelled,
-                       this};
+                       &cancelled_,
+                       this,
+                       deadline_us_};
   const auto function = phase == Phase::Settle ? descriptor_.settle : descriptor_.process;
   if (function(instance_, &batch) != 0)
     for (Slot* slot : active_) slot->result.verdict = WM_FAILED;
@@ -426,7 +384,9 @@ inline const wm_output* MockHost::output_table() {
         slot(batch, index).carry = copy(bytes);
         return WM_ERROR_NONE;
       },
-      [](const wm_batch*, uint32_t) {}};
+      [](const wm_batch* batch, uint32_t index) {
+        if (self(batch).cancel_at_ == index) self(batch).cancelled_ = 1;
+      }};
   return &kTable;
 }
 
