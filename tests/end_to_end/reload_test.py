@@ -88,13 +88,14 @@ class ReloadTest(EndToEndTest):
 
     def test_gauges_and_histograms_go_on(self):
         daemon = self.daemon({"stages": [probe()]})
-        self.push(daemon, ["measure 3", "measure 0.5"], "a")
+        self.push(daemon, ["measure 3"], "a")  # one by one: two workers might take them the other way round
+        self.push(daemon, ["measure 0.5"], "b")
         self.reload(daemon)
         gauge, values = ('wiremill_stage_last_value{stage="probe"}',
                          'wiremill_stage_values_%s{stage="probe"}')
         metrics = daemon.metrics()
         self.assertEqual((metrics[gauge], metrics[values % "count"]), (0.5, 2))
-        self.push(daemon, ["measure 7"], "b")
+        self.push(daemon, ["measure 7"], "c")
         metrics = daemon.metrics()
         self.assertEqual((metrics[gauge], metrics[values % "count"], metrics[values % "sum"]),
                          (7, 3, 10.5))
