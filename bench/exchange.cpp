@@ -123,7 +123,6 @@ class Client {
 
 double push_documents(const std::string& endpoint, std::span<const std::string> documents,
                       uint64_t session) {
-  const size_t share = documents.size() / kClients;
   Clock::time_point began;
   std::barrier greeted(kClients, [&]() noexcept { began = Clock::now(); });
   std::array<std::exception_ptr, kClients> failures;
@@ -131,7 +130,9 @@ double push_documents(const std::string& endpoint, std::span<const std::string> 
   for (size_t i = 0; i < kClients; ++i)
     threads.emplace_back([&, i] {
       try {
-        Client client(endpoint, "bench-" + std::to_string(i), documents.subspan(i * share, share),
+        const size_t first = i * documents.size() / kClients;
+        const size_t end = (i + 1) * documents.size() / kClients;
+        Client client(endpoint, "bench-" + std::to_string(i), documents.subspan(first, end - first),
                       session);
         try {
           client.greet();

@@ -15,9 +15,9 @@ inline constexpr size_t kWindow = 2000;  // documents of one client that are not
 inline constexpr size_t kDocumentsPerAck = 32;  // of the bare server
 
 // Pushes the documents by kClients clients, each its share from a thread of its own, and returns
-// when all are acknowledged, with the seconds from the first send on. `documents.size()` is a
-// multiple of kClients * kDocumentsPerAck. Throws std::runtime_error where the server refuses one,
-// or says nothing for a minute.
+// when all are acknowledged, with the seconds from the first send on. For the bare server their number
+// is a multiple of kClients * kDocumentsPerAck. Throws std::runtime_error where the server refuses
+// one, or says nothing for a minute.
 // `session`: another one each time for the same server, since its numbers begin with 1.
 double push_documents(const std::string& endpoint, std::span<const std::string> documents,
                       uint64_t session = 1);

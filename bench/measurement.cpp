@@ -14,20 +14,17 @@
 
 namespace wiremill {
 
-void measure_push(const ServerProcess& server, const std::string& endpoint,
-                  std::span<const std::string> documents, Figures& figures,
-                  const std::function<void(size_t last)>& wait_for_results) {
-  const size_t warm_up = documents.size() / kWarmUpShare;
-  push_documents(endpoint, documents.first(warm_up), 1);
-  wait_for_results(warm_up);
+Figures measure_push(const ServerProcess& server, const std::string& endpoint, Documents documents,
+                     uint64_t session, const std::function<void()>& wait_for_results) {
+  Figures figures;
   const double own = own_cpu_seconds(), of_server = server.cpu_seconds();
   const CpuSeconds of_threads = server.thread_cpu_seconds();
   const auto began = BenchClock::now();
-  const double pushed = push_documents(endpoint, documents.subspan(warm_up), 2);
+  const double pushed = push_documents(endpoint, documents, session);
   const double greeted = seconds_since(began) - pushed;
   const double of_clients = own_cpu_seconds() - own;
-  wait_for_results(documents.size());
-  const auto count = static_cast<double>(documents.size() - warm_up);
+  wait_for_results();
+  const auto count = static_cast<double>(documents.size());
   figures.acknowledged = count / pushed;
   figures.processed = count / (seconds_since(began) - greeted);
   figures.client_us = of_clients / count * 1e6;
@@ -37,30 +34,43 @@ void measure_push(const ServerProcess& server, const std::string& endpoint,
     figures.threads_us[name] =
         (seconds - (before == of_threads.end() ? 0 : before->second)) / count * 1e6;
   }
+  return figures;
 }
 
-Figures measure_daemon(const std::string& folder, const std::string& stages,
-                       std::span<const std::string> documents) {
-  const std::string intake = free_endpoint(), feed = free_endpoint(), replay = free_endpoint();
-  const std::string config = folder + "/wiremill.yaml", state = folder + "/state";
-  std::ofstream(config) << fmt::format(
+MeasuredDaemon::MeasuredDaemon(const std::string& parent, const std::string& stages)
+    : folder_(parent),
+      intake_(free_endpoint()),
+      replay_(free_endpoint()),
+      server_({program("wiremilld"), "--config", configuration(stages), "--state",
+               folder_.path() + "/state"},
+              folder_.path() + "/wiremilld.log") {}
+
+std::string MeasuredDaemon::configuration(const std::string& stages) const {
+  const std::string path = folder_.path() + "/wiremill.yaml";
+  std::ofstream(path) << fmt::format(
       "intake: {{endpoint: \"{}\"}}\nfirehose: {{endpoint: \"\"}}\nfeed: {{endpoint: \"{}\"}}\n"
       "replay: {{endpoint: \"{}\"}}\nadmin: {{endpoint: \"\"}}\ndrain_timeout: 60s\n"
       "storage: {{free_bytes_min: 16MiB}}\n{}",
-      intake, feed, replay, stages);
-  ServerProcess server({program("wiremilld"), "--config", config, "--state", state},
-                       folder + "/wiremilld.log");
-  Figures figures;
-  measure_push(server, intake, documents, figures,
-               [&](size_t last) { read_results(replay, last, last); });
-  const auto replay_began = BenchClock::now();
-  if (read_results(replay, 1, documents.size()) != documents.size())
+      intake_, free_endpoint(), replay_, stages);
+  return path;
+}
+
+Figures MeasuredDaemon::take(Documents documents) {
+  taken_ += documents.size();
+  return measure_push(server_, intake_, documents, ++session_,
+                      [this] { read_results(replay_, taken_, taken_); });
+}
+
+double MeasuredDaemon::replay_all() const {
+  const auto began = BenchClock::now();
+  if (read_results(replay_, 1, taken_) != taken_)
     throw std::runtime_error("not every document has its one result");
-  figures.replayed = static_cast<double>(documents.size()) / seconds_since(replay_began);
-  if (const int code = server.stop(); code != 0)
+  return static_cast<double>(taken_) / seconds_since(began);
+}
+
+void MeasuredDaemon::stop() {
+  if (const int code = server_.stop(); code != 0)
     throw std::runtime_error(fmt::format("wiremilld ended with exit code {}", code));
-  std::filesystem::remove_all(state);
-  return figures;
 }
 
 double seconds_since(BenchClock::time_point began) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -21,21 +22,36 @@ struct Figures {
   CpuSeconds threads_us{};                               // the server's, by name
 };
 
-// The first documents warm the server up: a fresh process takes its memory from the kernel page by
-// page, which a daemon does once in months. What they cost is not in the figures.
-inline constexpr size_t kWarmUpShare = 4;
+using Documents = std::span<const std::string>;
 
-// Pushes the documents to a server and notes what the taking of those behind the warm-up cost.
-// `wait_for_results`: returns when the server has done what there is to do with the first `last`.
-void measure_push(const ServerProcess& server, const std::string& endpoint,
-                  std::span<const std::string> documents, Figures& figures,
-                  const std::function<void(size_t last)>& wait_for_results);
+// Pushes the documents to a server and says what the taking of them cost. `session`: another one
+// each time for the same server. `wait_for_results`: returns when the server has done what there is
+// to do with them.
+Figures measure_push(const ServerProcess& server, const std::string& endpoint, Documents documents,
+                     uint64_t session, const std::function<void()>& wait_for_results);
 
-// A fresh wiremilld with its state in `folder` and `stages`, the part of a configuration that says
-// which, takes the documents and hands out every result. Throws std::runtime_error where one is
-// missing or not PROCESSED.
-Figures measure_daemon(const std::string& folder, const std::string& stages,
-                       std::span<const std::string> documents);
+// A fresh wiremilld with `stages`, the part of a configuration that says which, and its state in a
+// folder of its own in `parent`. Members throw std::runtime_error where a result is missing or not
+// PROCESSED.
+class MeasuredDaemon {
+ public:
+  MeasuredDaemon(const std::string& parent, const std::string& stages);
+
+  // Returns when it has handed out a result of each.
+  Figures take(Documents documents);
+  // How many results a second a subscriber reads, of all documents taken so far.
+  double replay_all() const;
+  // Throws, too, where its exit code is not 0.
+  void stop();
+
+ private:
+  std::string configuration(const std::string& stages) const;
+
+  const Scratch folder_;
+  const std::string intake_, replay_;
+  ServerProcess server_;
+  uint64_t session_ = 0, taken_ = 0;
+};
 
 double seconds_since(BenchClock::time_point began);
 double quantile(std::vector<double> values, double share);

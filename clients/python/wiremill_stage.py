@@ -167,9 +167,11 @@ class State:
 
     def scan(self, prefix=b"", start=b""):
         """Key and value of each key that begins with prefix and is not less than start, in order."""
-        more = True
+        more, entries_max = True, 16  # it mostly ends early
         while more:
-            reply = self._ask(StageEvent(scan=StageEvent.Scan(**{"prefix": prefix, "from": start})))
+            reply = self._ask(StageEvent(scan=StageEvent.Scan(
+                **{"prefix": prefix, "from": start, "entries_max": entries_max})))
+            entries_max = min(8 * entries_max, 1 << 16)
             for entry in reply.entries:
                 yield entry.key, entry.value
             more = reply.more

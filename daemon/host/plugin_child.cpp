@@ -26,10 +26,9 @@ namespace {
 
 constexpr size_t kUnreadBytesMax = 64 << 20;  // of one event
 
-// What the child handed over, copied: nothing is looked at twice where the child may write.
-std::string outbox(const Channel& channel) {
-  const size_t bytes = std::min<size_t>(channel.control().bytes, kOutboxBytes);
-  return {channel.outbox(), bytes};
+// What the child handed over. To be copied: nothing is looked at twice where the child may write.
+std::string_view outbox(const Channel& channel) {
+  return {channel.outbox(), std::min<size_t>(channel.control().bytes, kOutboxBytes)};
 }
 
 Handover handed_over(const Channel& channel) {
@@ -191,8 +190,10 @@ class PluginChild final : public Child {
                     wanted == Handover::Loaded ? "loaded" : "started",
                     process_.ended().value_or(""));
     }
-    if (handed_over(channel_) == wanted) return outbox(channel_);
-    return fail(ErrorCode::Config, "{}", outbox(channel_));
+    const Handover got = handed_over(channel_);
+    std::string said(outbox(channel_));
+    if (got == wanted) return said;
+    return fail(ErrorCode::Config, "{}", said);
   }
 
   void hand_over(Handover what, std::string_view inbox = {}) {

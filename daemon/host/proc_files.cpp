@@ -51,13 +51,6 @@ int64_t proportional_bytes(pid_t process, int64_t given_bytes) {
          std::max<int64_t>(kib_of(text, "\nPss_Shmem:") - given_bytes, 0);
 }
 
-int64_t waited_for_core_ns(pid_t process) {
-  const std::string text = read_file(fmt::format("/proc/{}/schedstat", process));
-  char* behind_first = nullptr;
-  (void)std::strtoll(text.c_str(), &behind_first, 10);
-  return std::strtoll(behind_first, nullptr, 10);
-}
-
 uint32_t count_threads(pid_t process) {
   struct stat status {};
   // Beside its threads: itself and the folder above.

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <ctime>
 #include <utility>
 
@@ -95,6 +97,8 @@ Result<Process> Process::start(const Plan& plan, std::optional<ControlGroup> con
   }
   process.pid_fd_ = static_cast<int>(syscall(SYS_pidfd_open, process.pid_, 0));
   if (process.pid_fd_ < 0) return fail_errno(errno, "cannot watch", plan.arguments.front());
+  process.schedstat_fd_ =
+      open(fmt::format("/proc/{}/schedstat", process.pid_).c_str(), O_RDONLY | O_CLOEXEC);
   return process;
 }
 
@@ -102,7 +106,8 @@ Process::Process(Process&& other) noexcept
     : control_group_(std::move(other.control_group_)),
       words_fd_(std::exchange(other.words_fd_, -1)),
       pid_(std::exchange(other.pid_, -1)),
-      pid_fd_(std::exchange(other.pid_fd_, -1)) {}
+      pid_fd_(std::exchange(other.pid_fd_, -1)),
+      schedstat_fd_(std::exchange(other.schedstat_fd_, -1)) {}
 
 Process::~Process() {
   if (pid_ > 0) {
@@ -110,7 +115,7 @@ Process::~Process() {
     while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
-  for (const int fd : {words_fd_, pid_fd_})
+  for (const int fd : {words_fd_, pid_fd_, schedstat_fd_})
     if (fd >= 0) close(fd);
 }
 
@@ -143,6 +148,14 @@ int64_t Process::cpu_ns() const {
   timespec used{};
   if (clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &used) != 0) return 0;
   return used.tv_sec * 1'000'000'000LL + used.tv_nsec;
+}
+
+int64_t Process::waited_for_core_ns() const {
+  std::array<char, 80> text{};  // "on a core, waited, slices": three numbers
+  if (schedstat_fd_ < 0 || pread(schedstat_fd_, text.data(), text.size() - 1, 0) <= 0) return 0;
+  char* behind_first = nullptr;
+  (void)std::strtoll(text.data(), &behind_first, 10);
+  return std::strtoll(behind_first, nullptr, 10);
 }
 
 void Process::kill() const {

@@ -46,6 +46,8 @@ class Process {
   const std::vector<pid_t>& group();
   // Processor time of all its threads since it began; 0 where it is not known.
   int64_t cpu_ns() const;
+  // How long its first thread could run and had no core, since it began; 0 where it is not known.
+  int64_t waited_for_core_ns() const;
   // The whole group: what it started goes with it.
   void kill() const;
   // Why it has ended, and its last words; nothing where it runs.
@@ -66,7 +68,7 @@ class Process {
   std::optional<ControlGroup> control_group_;
   int words_fd_;
   pid_t pid_ = -1;
-  int pid_fd_ = -1;
+  int pid_fd_ = -1, schedstat_fd_ = -1;
   std::vector<pollfd> polled_;
   std::vector<pid_t> group_;
   std::string newest_;  // process of the machine, when the group was looked at

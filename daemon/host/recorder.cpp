@@ -19,6 +19,8 @@ namespace {
 
 constexpr size_t kLogLineBytesMax = 4096;
 constexpr size_t kReasonBytesMax = 1 << 10;
+// A scan mostly ends early, so it asks for few entries first and then for more and more.
+constexpr uint32_t kScanEntriesFirst = 16, kScanEntriesGrowth = 8, kScanEntriesMax = 1 << 16;
 
 std::string string_of(wm_view view) { return std::string(as_string_view(view)); }
 
@@ -322,10 +324,12 @@ int32_t Recorder::scan(const wm_batch* batch, wm_view prefix, wm_view from, wm_s
   Recorder& self = of(batch);
   if (!self.settling_) return WM_ERROR_PHASE;
   std::string next = string_of(from);
-  for (;;) {
+  for (uint32_t entries = kScanEntriesFirst;;
+       entries = std::min(entries * kScanEntriesGrowth, kScanEntriesMax)) {
     v1::StageEvent event;
     event.mutable_scan()->set_prefix(string_of(prefix));
     event.mutable_scan()->set_from(next);
+    event.mutable_scan()->set_entries_max(entries);
     const std::string answer = self.ask(event);
     FrameReader frames(answer);
     bool more = false;

@@ -15,7 +15,8 @@ static_assert(kFrameBytesMax >= kFrameHeadBytes);
 // Passes on what the state holds until the answer is full.
 struct Found {
   StateAnswer& answer;
-  size_t bytes = 0;
+  size_t entries_max = 0;
+  size_t bytes = 0, entries = 0;
   static void value(void* user, size_t, wm_view value, int32_t is_found) {
     auto& self = *static_cast<Found*>(user);
     if (self.bytes > kReplyBytesMax) return;
@@ -24,11 +25,12 @@ struct Found {
   }
   static int32_t entry(void* user, wm_view key, wm_view value) {
     auto& self = *static_cast<Found*>(user);
-    if (self.bytes > kReplyBytesMax) {
+    if (self.bytes > kReplyBytesMax || self.entries == self.entries_max) {
       self.answer.more();
       return 0;
     }
     self.answer.entry(key, value);
+    ++self.entries;
     self.bytes += key.size + value.size + kFrameBytesMax;
     return 1;
   }
@@ -108,7 +110,8 @@ int32_t Replay::take_paragraphs(uint32_t document, const v1::StageEvent::Paragra
 
 bool Replay::answer(const v1::StageEvent& asked, StateAnswer& answer) {
   if (batch_.state == nullptr || !(asked.has_get() || asked.has_scan())) return false;
-  Found found{answer};
+  const uint32_t entries_max = asked.scan().entries_max();
+  Found found{answer, entries_max > 0 ? entries_max : SIZE_MAX};
   int32_t error = WM_ERROR_NONE;
   if (asked.has_get()) {
     std::vector<wm_view> keys;

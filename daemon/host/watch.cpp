@@ -32,7 +32,7 @@ Watch::Watch(Process& process, const StageConfig& limits, size_t documents, int6
       used_(used_before_call_) {}
 
 Watch::Used Watch::use() const {
-  return {process_.cpu_ns(), limits_.processes > 1 ? 0 : waited_for_core_ns(process_.id())};
+  return {process_.cpu_ns(), limits_.processes > 1 ? 0 : process_.waited_for_core_ns()};
 }
 
 std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {

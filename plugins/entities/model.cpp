@@ -2,9 +2,13 @@
 // constructor; any thread.
 #include "plugins/entities/model.hpp"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
 #include "daemon/base/hash.hpp"
 
@@ -34,6 +38,31 @@ Result<std::string_view> take_section(std::string_view& rest) {
   return section;
 }
 
+struct MappedFile {
+  std::string_view bytes;
+  std::shared_ptr<const void> owner;
+};
+
+Result<MappedFile> map_file(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return fail_errno(errno, "open the model", path);
+  struct stat status {};
+  const int error = ::fstat(file, &status) == 0 ? 0 : errno;
+  const auto size = static_cast<size_t>(status.st_size);
+  const bool fits = error == 0 && size > 0 && size <= kFileBytesMax;
+  void* const base = fits ? ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
+  const int map_error = errno;
+  ::close(file);
+  if (error != 0) return fail_errno(error, "read the model", path);
+  if (size > kFileBytesMax)
+    return fail(ErrorCode::TooLarge, "{}: {} bytes are too many for a model", path, size);
+  if (size == 0) return MappedFile{};
+  if (base == MAP_FAILED) return fail_errno(map_error, "read the model", path);
+  return MappedFile{
+      {static_cast<const char*>(base), size},
+      {base, [size](const void* mapped) { ::munmap(const_cast<void*>(mapped), size); }}};
+}
+
 }  // namespace
 
 std::string encode_model(const ModelSections& sections) {
@@ -48,22 +77,20 @@ std::string encode_model(const ModelSections& sections) {
   return out + body;
 }
 
-Result<Model> Model::decode(const std::string& bytes) {
-  if (bytes.size() < kHeadBytes || std::string_view(bytes).substr(0, kMagic.size()) != kMagic)
+Result<Model> Model::decode(std::string_view bytes, std::shared_ptr<const void> owner) {
+  if (bytes.size() < kHeadBytes || !bytes.starts_with(kMagic))
     return fail(ErrorCode::Damaged, "not a model of entities");
   uint32_t head[2];
   std::memcpy(head, bytes.data() + kMagic.size(), sizeof head);
   if (head[0] != kVersion)
     return fail(ErrorCode::Unsupported, "the model has version {}, this plugin reads version {}",
                 uint32_t{head[0]}, kVersion);
-  if (crc32c(std::string_view(bytes).substr(kHeadBytes)) != head[1])
+  if (crc32c(bytes.substr(kHeadBytes)) != head[1])
     return fail(ErrorCode::Damaged, "the checksum is wrong: the file is damaged or cut short");
 
   Model model;
-  model.bytes_ = std::make_unique<uint64_t[]>((bytes.size() + 7) / 8);
-  std::memcpy(model.bytes_.get(), bytes.data(), bytes.size());
-  std::string_view rest(reinterpret_cast<const char*>(model.bytes_.get()), bytes.size());
-  rest.remove_prefix(kHeadBytes);
+  model.owner_ = std::move(owner);
+  std::string_view rest = bytes.substr(kHeadBytes);
   const auto parameters = take_section(rest);
   WM_TRY(parameters);
   if (parameters->size() != sizeof(Parameters))
@@ -84,17 +111,9 @@ Result<Model> Model::decode(const std::string& bytes) {
 }
 
 Result<Model> Model::open(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return fail_errno(errno, "open the model", path);
-  const auto size = file.tellg();
-  if (size < 0) return fail_errno(errno, "read the model", path);
-  if (static_cast<uint64_t>(size) > kFileBytesMax)
-    return fail(ErrorCode::TooLarge, "{}: {} bytes are too many for a model", path,
-                static_cast<uint64_t>(size));
-  std::string bytes(static_cast<size_t>(size), '\0');
-  file.seekg(0);
-  if (!file.read(bytes.data(), size)) return fail_errno(errno, "read the model", path);
-  auto model = decode(bytes);
+  auto file = map_file(path);
+  WM_TRY(file);
+  auto model = decode(file->bytes, std::move(file->owner));
   if (!model) return fail(model.error().code, "{}: {}", path, model.error().message);
   return model;
 }

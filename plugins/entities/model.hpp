@@ -3,12 +3,15 @@
 //   "WMENTITY", u32 version, u32 CRC-32C of all that follows, then sections, each u64 size and that
 //   many bytes, padded to 8: parameters, weights, second weights, gazetteer, clusters
 //
-// Little endian. Opened once by the stage's constructor; constant afterwards, read by any thread.
+// Little endian. Opened once by the stage's constructor; constant afterwards, read by any thread. The
+// file is mapped, so that all processes of the stage share its pages, in memory and in the processor's
+// caches: like the plugin itself it is replaced by another file of its name, never written over.
 #pragma once
 
 #include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/base/error.hpp"
@@ -50,7 +53,6 @@ class Model {
  public:
   // The whole file is read and checked. Errors name the path.
   static Result<Model> open(const std::string& path);
-  static Result<Model> decode(const std::string& bytes);
 
   const Parameters& parameters() const { return parameters_; }
   const Table& weights() const { return weights_; }                // rows of kLabels int8_t
@@ -58,7 +60,10 @@ class Model {
   const Lexicon& lexicon() const { return lexicon_; }
 
  private:
-  std::unique_ptr<uint64_t[]> bytes_;
+  // `bytes` begin at a multiple of 8; `owner` keeps them.
+  static Result<Model> decode(std::string_view bytes, std::shared_ptr<const void> owner);
+
+  std::shared_ptr<const void> owner_;
   Parameters parameters_;
   Table weights_, second_weights_;
   Lexicon lexicon_;
