@@ -1,7 +1,7 @@
 // What a plugin's process and the daemon tell each other in a call: frames, one behind the other, each a
-// head of 16 bytes and then a key and a value. State passes through them as it is, for a document brings
-// dozens of changes; whatever has a shape of its own is one protobuf message in a frame. Both ends come
-// from one build. Stateless; any thread.
+// head of 16 bytes and then a key and a value. What is many or large passes through them as it is: a
+// document brings dozens of changes of state, and kilobytes of text; whatever has a shape of its own is
+// one protobuf message in a frame. Both ends come from one build. Stateless; any thread.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,8 @@ struct Frame {
     Event,   // value: a StageEvent
     Put,     // of the document: key, value
     Remove,  // of the document: key
+    Text,    // of the document: key: the field, WM_TITLE or another, in one byte; value
+    Carry,   // of the document: value
     // daemon to child, in answer to a Get: as many as fit, at least one; or to a Scan: as many as fit
     Found,    // value
     Missing,  // there is no such key

@@ -61,6 +61,11 @@ class EventStream {
         return replay_.change(frame.document, view_of(frame.key), view_of(frame.value));
       case Frame::Kind::Remove:
         return replay_.change(frame.document, view_of(frame.key), std::nullopt);
+      case Frame::Kind::Text:
+        return frame.key.size() == 1 &&
+               replay_.text(frame.document, static_cast<unsigned char>(frame.key[0]),
+                            view_of(frame.value));
+      case Frame::Kind::Carry: return replay_.carry(frame.document, view_of(frame.value));
       case Frame::Kind::Event: break;
       default: return false;
     }

@@ -172,10 +172,8 @@ int32_t Recorder::set_text(const wm_batch* batch, uint32_t document, uint32_t fi
                            wm_view value) {
   Recorder& self = of(batch);
   if (!self.knows(document) || field > WM_TEXT || !is_valid_text(value)) return WM_ERROR_ARGUMENT;
-  v1::StageEvent event = self.event_for(document);
-  event.mutable_text()->set_field(static_cast<v1::StageEvent::Text::Field>(field));
-  event.mutable_text()->set_text(string_of(value));
-  self.note(event);
+  const char key = static_cast<char>(field);
+  self.note({Frame::Kind::Text, document, {&key, 1}, as_string_view(value)});
   if (field == WM_TEXT) {
     self.texts_[document] = string_of(value);
     self.has_text_[document] = true;
@@ -266,9 +264,7 @@ int32_t Recorder::carry(const wm_batch* batch, uint32_t document, wm_view bytes)
   Recorder& self = of(batch);
   if (self.settling_) return WM_ERROR_PHASE;
   if (!self.knows(document) || bytes.size > kCarryBytesMax) return WM_ERROR_ARGUMENT;
-  v1::StageEvent event = self.event_for(document);
-  event.set_carry(string_of(bytes));
-  self.note(event);
+  self.note({Frame::Kind::Carry, document, {}, as_string_view(bytes)});
   return WM_ERROR_NONE;
 }
 

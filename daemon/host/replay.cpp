@@ -50,9 +50,8 @@ bool Replay::take(const v1::StageEvent& event) {
                      view_of(event.verdict().code()), view_of(event.verdict().message()));
       break;
     case v1::StageEvent::kText:
-      error = output.set_text(&batch_, document, static_cast<uint32_t>(event.text().field()),
-                              view_of(event.text().text()));
-      break;
+      return text(event.document(), static_cast<uint32_t>(event.text().field()),
+                  view_of(event.text().text()));
     case v1::StageEvent::kPublishedUs:
       error = output.set_published(&batch_, document, event.published_us());
       break;
@@ -80,9 +79,7 @@ bool Replay::take(const v1::StageEvent& event) {
     case v1::StageEvent::kExtension:
       error = output.set_extension(&batch_, document, view_of(event.extension()));
       break;
-    case v1::StageEvent::kCarry:
-      error = output.carry(&batch_, document, view_of(event.carry()));
-      break;
+    case v1::StageEvent::kCarry: return carry(event.document(), view_of(event.carry()));
     case v1::StageEvent::kPut:
       return change(event.document(), view_of(event.put().key()), view_of(event.put().value()));
     case v1::StageEvent::kRemove:
@@ -98,6 +95,18 @@ bool Replay::change(uint32_t document, wm_view key, std::optional<wm_view> value
   const int32_t error = value ? batch_.state->put(&batch_, documents_[document], key, *value)
                               : batch_.state->remove(&batch_, documents_[document], key);
   refused_ |= error != WM_ERROR_NONE;
+  return true;
+}
+
+bool Replay::text(uint32_t document, uint32_t field, wm_view value) {
+  if (document >= documents_.size()) return false;
+  refused_ |= batch_.output->set_text(&batch_, documents_[document], field, value) != WM_ERROR_NONE;
+  return true;
+}
+
+bool Replay::carry(uint32_t document, wm_view bytes) {
+  if (document >= documents_.size()) return false;
+  refused_ |= batch_.output->carry(&batch_, documents_[document], bytes) != WM_ERROR_NONE;
   return true;
 }
 

@@ -32,9 +32,11 @@ class Replay {
 
   // A verdict, an annotation, a change of state. False: no such document, or nothing of these.
   bool take(const v1::StageEvent& event);
-  // A change of state: without a value the key is removed. False: no such document, no state in this
-  // call.
+  // The same for what comes without a message. A change of state without a value removes the key; it is
+  // false, too, where there is no state in this call.
   bool change(uint32_t document, wm_view key, std::optional<wm_view> value);
+  bool text(uint32_t document, uint32_t field, wm_view value);
+  bool carry(uint32_t document, wm_view bytes);
   // Whether a function of the batch refused any that was taken since this was last asked.
   bool refused() { return std::exchange(refused_, false); }
   // To a Get or a Scan. False: neither, or no state in this call.
