@@ -76,6 +76,8 @@ rocksdb::DBOptions database_options(const StateStoreOptions& wanted) {
   options.create_missing_column_families = true;
   options.atomic_flush = true;
   options.max_background_jobs = 2;
+  // Compaction gives way as the line does, whose changes it tidies.
+  (void)options.env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW, rocksdb::CpuPriority::kLow);
   options.avoid_flush_during_shutdown = true;
   options.max_open_files = 512;
   options.info_log = std::make_shared<RocksdbLog>();
@@ -90,6 +92,9 @@ rocksdb::ColumnFamilyOptions space_options(const std::shared_ptr<rocksdb::Cache>
   rocksdb::BlockBasedTableOptions table;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.block_cache = cache;
+  // In small parts: whole ones, megabytes each, drive each other and the data out of the cache.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   rocksdb::ColumnFamilyOptions options;
