@@ -42,6 +42,16 @@ TEST(Isolation, GivesTheSameBytesInAProcessAsInTheDaemon) {
   }
 }
 
+// It asks for few entries first.
+TEST(Isolation, AScanSeesAllThatThereIs) {
+  std::vector<Submitted> documents;
+  for (int i = 0; i < 150; ++i) documents.push_back({"source-" + std::to_string(i), "plain"});
+  const auto records = run(*build({hosted_probe()}), documents, {.threads = 1});
+  const std::string counted = result_of(records.back()).extensions(0).json();
+  for (int i = 0; i < 150; ++i)
+    EXPECT_NE(counted.find("source-" + std::to_string(i) + "=1 "), std::string::npos) << i;
+}
+
 TEST(Isolation, ADeathCostsTheGuiltyDocumentAlone) {
   const struct {
     const char* body;
