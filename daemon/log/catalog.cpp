@@ -28,7 +28,7 @@ void Catalog::publish(IndexEntry group, uint64_t last, int64_t end) {
   Item& newest = items_.back();
   newest.end = end;
   extend(newest.index, group);
-  durable_ = last;
+  durable_.store(last, std::memory_order_release);
 }
 
 SegmentPlace Catalog::find(uint64_t sequence) const {
@@ -39,7 +39,7 @@ SegmentPlace Catalog::find(uint64_t sequence) const {
   if (next == items_.begin()) ++next;
   const Item& item = *std::prev(next);
   SegmentPlace place{.segment = item.segment,
-                     .last = next == items_.end() ? durable_ : next->segment->first - 1,
+                     .last = next == items_.end() ? durable() : next->segment->first - 1,
                      .end = item.end,
                      .near = {.sequence = item.segment->first, .offset = kSegmentHeaderBytes}};
   const auto after =

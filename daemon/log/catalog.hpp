@@ -2,6 +2,7 @@
 // sparse index into them. Any thread; the mutex is held for look-ups only, never for I/O.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -44,6 +45,8 @@ class Catalog {
   void add(uint64_t first, std::string path, int64_t end);
   // A group of the newest segment is durable up to `last` and `end`.
   void publish(IndexEntry group, uint64_t last, int64_t end);
+  // So far a reader is shown records, and no further. Any thread, without waiting.
+  uint64_t durable() const { return durable_.load(std::memory_order_acquire); }
   // The segment that holds `sequence`; the oldest one where it is removed already.
   SegmentPlace find(uint64_t sequence) const;
   // Groups of `segment`, ascending; those between known ones are not needed.
@@ -67,7 +70,7 @@ class Catalog {
 
   mutable Mutex mutex_;
   std::deque<Item> items_ WM_GUARDED_BY(mutex_);  // ascending; never empty once the log is open
-  uint64_t durable_ WM_GUARDED_BY(mutex_);
+  std::atomic<uint64_t> durable_;                 // changes under mutex_
   std::map<uint64_t, uint64_t> damaged_ WM_GUARDED_BY(mutex_);  // ranges apart: first, last
   uint64_t damaged_records_ WM_GUARDED_BY(mutex_) = 0;
 };

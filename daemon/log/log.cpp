@@ -52,7 +52,6 @@ class Log::Impl {
         group_bytes_max_(std::min(kGroupBytesMax, options.segment_bytes - kSegmentHeaderBytes)),
         lock_(std::move(start.lock)),
         catalog_(start.newest.next - 1),
-        durable_(start.newest.next - 1),
         next_(start.newest.next),
         synced_(start.newest.next - 1),
         writer_(files, options_, catalog_, recent_, enlist(std::move(start))) {}
@@ -96,7 +95,7 @@ class Log::Impl {
     return sequence;
   }
 
-  uint64_t durable() const { return durable_.load(std::memory_order_acquire); }
+  uint64_t durable() const { return catalog_.durable(); }
 
   uint64_t next() const WM_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
@@ -317,7 +316,6 @@ class Log::Impl {
     bool had_no_space = false;
     {
       const MutexLock lock(mutex_);
-      durable_.store(durable, std::memory_order_release);
       queued_bytes_ -= payload_bytes;
       ++groups_;
       rewritten_groups_ += rewritten ? 1 : 0;
@@ -374,11 +372,10 @@ class Log::Impl {
   // These guard themselves.
   mutable Catalog catalog_;
   RecentGroups recent_{kRecentBytesMax};
-  std::atomic<uint64_t> durable_;  // changes under mutex_
 
   mutable Mutex mutex_;
   Condition work_;       // for the writer: something is queued, or it is to stop
-  Condition published_;  // for flush and sync: durable_, synced_ or health_ changed
+  Condition published_;  // for flush and sync: durable(), synced_ or health_ changed
   std::vector<std::string> queue_ WM_GUARDED_BY(mutex_);
   int64_t queued_bytes_ WM_GUARDED_BY(mutex_) = 0;
   uint64_t next_ WM_GUARDED_BY(mutex_);

@@ -38,26 +38,29 @@ Result<std::string_view> take_section(std::string_view& rest) {
   return section;
 }
 
+struct Descriptor {
+  const int number;
+  ~Descriptor() {
+    if (number >= 0) ::close(number);
+  }
+};
+
 struct MappedFile {
   std::string_view bytes;
   std::shared_ptr<const void> owner;
 };
 
 Result<MappedFile> map_file(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return fail_errno(errno, "open the model", path);
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   struct stat status {};
-  const int error = ::fstat(file, &status) == 0 ? 0 : errno;
+  if (file.number < 0 || ::fstat(file.number, &status) != 0)
+    return fail_errno(errno, "open the model", path);
   const auto size = static_cast<size_t>(status.st_size);
-  const bool fits = error == 0 && size > 0 && size <= kFileBytesMax;
-  void* const base = fits ? ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
-  const int map_error = errno;
-  ::close(file);
-  if (error != 0) return fail_errno(error, "read the model", path);
   if (size > kFileBytesMax)
     return fail(ErrorCode::TooLarge, "{}: {} bytes are too many for a model", path, size);
   if (size == 0) return MappedFile{};
-  if (base == MAP_FAILED) return fail_errno(map_error, "read the model", path);
+  void* const base = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.number, 0);
+  if (base == MAP_FAILED) return fail_errno(errno, "read the model", path);
   return MappedFile{
       {static_cast<const char*>(base), size},
       {base, [size](const void* mapped) { ::munmap(const_cast<void*>(mapped), size); }}};

@@ -8,6 +8,8 @@
 //   status                          where everybody stands
 //   gap                             the same, and `gap_us`: the longest time that the first subscriber
 //                                   was without a result since the last `gap`
+//   before SEQUENCE                 the same, and `gap_us`: how long after the result before it this one
+//                                   came to the first subscriber; it is one of the last 65,536
 //   replay REPLAY                   reads all results from the first one kept to the head
 //
 // The end of the input ends the program. Violations that show at once are counted in every answer and
@@ -69,6 +71,8 @@ class Load {
       read_all(replay);
     } else if (command == "gap") {
       gap_us_ = subscribers_.front()->take_gap_us();
+    } else if (uint64_t sequence; command == "before" && words >> sequence) {
+      gap_us_ = subscribers_.front()->gap_before_us(sequence);
     } else if (command != "status") {
       return false;
     }

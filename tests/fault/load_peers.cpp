@@ -362,11 +362,16 @@ int64_t Subscriber::take_gap_us() {
   return std::max(gap_us_.exchange(0), until - taken_at_us_.exchange(until));
 }
 
+int64_t Subscriber::gap_before_us(uint64_t sequence) const {
+  return gaps_before_us_[sequence % kGapsKept];
+}
+
 void Subscriber::take(zmq::socket_t& socket, const v1::Item& item, std::string_view bytes) {
   const uint64_t sequence = item.header().sequence();
   const int64_t taken_at_us = steady_us();
   if (const int64_t gap = taken_at_us - taken_at_us_.exchange(taken_at_us); gap > gap_us_)
     gap_us_ = gap;
+  gaps_before_us_[sequence % kGapsKept] = taken_at_us - std::exchange(last_at_us_, taken_at_us);
   if (expected_ == 0)
     begins_at(sequence);
   else if (sequence != expected_)

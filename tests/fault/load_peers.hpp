@@ -22,6 +22,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <vector>
 #include <zmq.hpp>
 
 #include "wiremill/v1/intake.pb.h"
@@ -101,6 +102,8 @@ class Client {
 
 class Subscriber {
  public:
+  static constexpr size_t kGapsKept = 65'536;
+
   // Commits its cursor after that many results at most. With 0 it has none, and always begins at the
   // first result that is kept. `foreign`: documents that no Client made come too, so nothing is known
   // of what stands in them.
@@ -115,6 +118,9 @@ class Subscriber {
   uint64_t repeats() const { return repeats_; }
   // The longest time without a result since this was last asked, up to now; any thread.
   int64_t take_gap_us();
+  // How long after the result before it this one came, which was seen and is one of the last kGapsKept;
+  // any thread.
+  int64_t gap_before_us(uint64_t sequence) const;
   bool ended() const { return ended_; }
 
  private:
@@ -136,6 +142,8 @@ class Subscriber {
   std::atomic<uint64_t> seen_{0}, first_{0}, repeats_{0};
   std::atomic<bool> ended_{false};
   std::atomic<int64_t> taken_at_us_{0}, gap_us_{0};
+  int64_t last_at_us_ = 0;
+  std::vector<std::atomic<int64_t>> gaps_before_us_{kGapsKept};  // by sequence
   uint64_t expected_ = 0;  // in this life's stream; 0: nothing came yet
   uint32_t consumed_ = 0;
   // The cursor stands between these two: what was answered, and the most that was asked for.

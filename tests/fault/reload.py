@@ -2,8 +2,9 @@
 of torture.py.
 
 Nothing is lost or out of order, the stage that counts documents goes on counting through every change,
-and what is broken is refused while the line before goes on. Shows how long no result came around a
-switch, beside windows of the same length without one.
+and what is broken is refused while the line before goes on. Shows how long after the last result of the
+line before the first of the new one came; and the longest time without a result in the whole reload, with
+its trial, beside windows of the same length without one.
 """
 
 import contextlib
@@ -40,7 +41,7 @@ class Reloads:
         # The next reload begins when the line before has ended, so a wide window makes a long test.
         self.head += "pipeline: {window_documents: 256}\n"
         self.variant = 0
-        self.pauses, self.seconds, self.first = [], [], 0
+        self.switches, self.pauses, self.seconds, self.first = [], [], [], 0
 
     def replace(self, built):
         """The plugin's file, as `install` does it."""
@@ -123,6 +124,8 @@ class Reloads:
             self.outcome.note("order", f"from {first.group(1)} on, and {self.first} before")
         else:
             self.first = int(first.group(1))
+            if load.wait(lambda status: min(status["seen"]) >= self.first) is not None:
+                self.switches.append(load.order("before", str(self.first))["gap_us"] / 1000)
 
     def bad(self, kind):
         text, word = self.broken(kind)
@@ -209,7 +212,8 @@ def run(options):
             outcome.acknowledged = load.status()["acknowledged"]
     outcome.brief = f"{swaps} swaps, {reloads} reloads, {broken} broken"
     outcome.summary = (f"{swaps} plugins replaced, {reloads} configurations, {broken} broken ones refused; "
-                       f"{results} results; longest pause around a switch {percentiles(work.pauses)}, in as "
-                       f"long without one {percentiles(quiet)}; a reload took "
+                       f"{results} results; pause at the switch {percentiles(work.switches)}, longest in the "
+                       f"whole reload {percentiles(work.pauses)}, in as long without one {percentiles(quiet)}; "
+                       f"a reload took "
                        f"{percentiles([1000 * each for each in work.seconds])}")
     return outcome
