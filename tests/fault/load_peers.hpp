@@ -143,8 +143,9 @@ class Subscriber {
   std::atomic<bool> ended_{false};
   std::atomic<int64_t> taken_at_us_{0}, gap_us_{0};
   int64_t last_at_us_ = 0;
-  std::vector<std::atomic<int64_t>> gaps_before_us_{kGapsKept};  // by sequence
-  uint64_t expected_ = 0;  // in this life's stream; 0: nothing came yet
+  std::vector<std::atomic<int64_t>> gaps_before_us_ =
+      std::vector<std::atomic<int64_t>>(kGapsKept);  // by sequence
+  uint64_t expected_ = 0;                            // in this life's stream; 0: nothing came yet
   uint32_t consumed_ = 0;
   // The cursor stands between these two: what was answered, and the most that was asked for.
   uint64_t committed_ = 0, commit_asked_ = 0;
