@@ -254,6 +254,26 @@ TEST_F(LogOpening, GivesOutNoSequenceBelowTheLeastThatItIsTold) {
   }
 }
 
+// The group header alone names the first sequence; its records name theirs.
+TEST_F(LogOpening, ServesRecordsBehindSkippedSequencesAndALostGroupHeader) {
+  append(*open(), "one");
+  options_.next_min = 500;
+  const auto second_group =
+      kSegmentHeaderBytes + static_cast<int64_t>(group_bytes(std::vector<std::string>{"one"}));
+  append(*open(), "five hundred");
+  std::string bytes = bytes_of(segment(1));
+  bytes.at(static_cast<size_t>(second_group) + 8) ^= 1;
+  set_bytes(segment(1), bytes);
+  for (int round = 0; round < 2; ++round) {
+    const auto log = open();
+    const std::vector<LogRecord> records = read_all(*log);
+    ASSERT_EQ(records.size(), 500U + static_cast<size_t>(round));
+    EXPECT_EQ(records[499].payload, "five hundred") << round;
+    EXPECT_EQ(damaged(records).size(), 498U);
+    append(*log, "more");
+  }
+}
+
 // As written before it told where the epoch began.
 TEST_F(LogOpening, ReadsAShorterMark) {
   {

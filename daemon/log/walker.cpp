@@ -14,6 +14,7 @@ constexpr int64_t kReadStepBytes = 256 << 10;
 constexpr int64_t kSearchStepBytes = 64 << 10;
 constexpr int64_t kPieceBytes = 4 << 10;  // the page cache's unit: less is not read from a disk
 constexpr int kPieceTries = 3;
+constexpr uint64_t kSkippedMax = 1 << 20;  // what results may be ahead of documents by, and more
 
 uint32_t load32(const char* at) {
   uint32_t value;
@@ -101,14 +102,17 @@ Result<std::optional<std::string_view>> SegmentWalker::payload(const SegmentEntr
   return *bytes;
 }
 
+// How far beyond `expected_` the sequence of a record at `offset` may be: by the records that fit
+// between, and by the sequences that were never given out there. Not a matter of how far the file is
+// read: what is a record stays one.
+uint64_t SegmentWalker::ahead_max(int64_t offset) const {
+  return static_cast<uint64_t>((offset - whole_end_) / kRecordHeaderBytes) + kSkippedMax;
+}
+
 // What stands at `offset`; nullopt: nothing whole.
 Result<std::optional<SegmentEntry>> SegmentWalker::entry_at(int64_t offset, int64_t limit) {
   const auto bytes = window_.view(offset, kGroupHeaderBytes, limit);
   if (!bytes) return tl::unexpected(bytes.error());
-  // A sequence further ahead than records fit behind what was last whole is not of this place.
-  const uint64_t farthest =
-      expected_ +
-      static_cast<uint64_t>(std::max(limit - whole_end_, int64_t{0}) / kRecordHeaderBytes);
   SegmentEntry entry;
   entry.begin = offset;
   if (const auto group = decode_group_header(*bytes, offset);
@@ -119,7 +123,8 @@ Result<std::optional<SegmentEntry>> SegmentWalker::entry_at(int64_t offset, int6
     return entry;
   }
   if (const auto record = decode_record_header(*bytes, salt_, expected_);
-      record && record->sequence <= farthest && offset + record_bytes(record->length) <= limit) {
+      record && record->sequence - expected_ <= ahead_max(offset) &&
+      offset + record_bytes(record->length) <= limit) {
     entry.kind = SegmentEntry::Kind::Record;
     entry.end = offset + record_bytes(record->length);
     entry.record = *record;
@@ -154,7 +159,8 @@ Result<SegmentEntry> SegmentWalker::search(int64_t from, int64_t limit) {
       result.zeros = false;
       promising = at + step != from &&
                   (first == kGroupMagic ||
-                   (first < room && second - static_cast<uint32_t>(expected_) <= room / 16));
+                   (first < room &&
+                    second - static_cast<uint32_t>(expected_) <= ahead_max(at + step)));
     }
     at += step;
     if (!promising) continue;

@@ -59,6 +59,7 @@ class SegmentWalker {
   Result<std::optional<std::string_view>> payload(const SegmentEntry& entry);
 
  private:
+  uint64_t ahead_max(int64_t offset) const;
   Result<std::optional<SegmentEntry>> entry_at(int64_t offset, int64_t limit);
   Result<SegmentEntry> search(int64_t from, int64_t limit);
 
