@@ -64,6 +64,8 @@ class MemoryBackend : public StateBackend {
   }
 
   Status checkpoint() override { return {}; }
+  Status begin_checkpoint() override { return {}; }
+  Result<bool> has_checkpointed() override { return true; }
   size_t memory_bytes() const override { return 0; }
 
  private:

@@ -7,6 +7,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -14,6 +15,7 @@
 #include <charconv>
 #include <cstdarg>
 #include <cstdio>
+#include <utility>
 
 #include "daemon/base/logging.hpp"
 #include "daemon/base/thread.hpp"
@@ -26,7 +28,9 @@ constexpr char kSequenceKey[] = "sequence";    // in the default column family, 
 constexpr char kSpacePrefix[] = "space/";      // keeps names of spaces and "default" apart
 constexpr size_t kMemtableBytes = 8ULL << 30;  // beyond all that is ever in memory
 constexpr size_t kArenaBlocks = 128;           // that fill the memory of all memtables
+constexpr double kMemtableFilterShare = 50;    // of that memory to one of a memtable's filter
 constexpr size_t kBlockCacheBytes = 64 << 20;
+constexpr uint64_t kBytesPerSync = 512 << 10;
 constexpr int kFlushTries = 3;
 
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
@@ -68,6 +72,23 @@ class TimelyEnv : public rocksdb::EnvWrapper {
   }
 };
 
+// What went wrong in RocksDB's own threads since it was last asked.
+class Troubles : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    const MutexLock lock(mutex_);
+    newest_ = *status;
+  }
+  rocksdb::Status take() {
+    const MutexLock lock(mutex_);
+    return std::exchange(newest_, rocksdb::Status());
+  }
+
+ private:
+  Mutex mutex_;
+  rocksdb::Status newest_ WM_GUARDED_BY(mutex_);
+};
+
 rocksdb::DBOptions database_options(const StateStoreOptions& wanted) {
   static TimelyEnv env;
   rocksdb::DBOptions options;
@@ -76,8 +97,11 @@ rocksdb::DBOptions database_options(const StateStoreOptions& wanted) {
   options.create_missing_column_families = true;
   options.atomic_flush = true;
   options.max_background_jobs = 2;
-  // Compaction gives way as the line does, whose changes it tidies.
-  (void)options.env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW, rocksdb::CpuPriority::kLow);
+  // Flushes and compaction give way as the line does, whose changes they tidy; and they write as they
+  // go: a whole file at once would have the logs' syncs wait for it.
+  for (const auto pool : {rocksdb::Env::HIGH, rocksdb::Env::LOW})
+    (void)options.env->LowerThreadPoolCPUPriority(pool, rocksdb::CpuPriority::kLow);
+  options.bytes_per_sync = kBytesPerSync;
   options.avoid_flush_during_shutdown = true;
   options.max_open_files = 512;
   options.info_log = std::make_shared<RocksdbLog>();
@@ -101,6 +125,10 @@ rocksdb::ColumnFamilyOptions space_options(const std::shared_ptr<rocksdb::Cache>
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = kMemtableBytes;
   options.arena_block_size = wanted.memtables_bytes_max / kArenaBlocks;
+  // A filter in front of the memtable, too: most keys that a stage asks for are nowhere.
+  options.memtable_prefix_bloom_size_ratio = static_cast<double>(wanted.memtables_bytes_max) /
+                                             kMemtableFilterShare / kMemtableBytes;
+  options.memtable_whole_key_filtering = true;
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = rocksdb::kLZ4Compression;
   return options;
@@ -118,7 +146,8 @@ class RocksdbBackend : public StateBackend {
                                                     const std::vector<std::string>& spaces,
                                                     const StateStoreOptions& wanted) {
     auto backend = std::make_unique<RocksdbBackend>(wanted);
-    const rocksdb::DBOptions options = database_options(wanted);
+    rocksdb::DBOptions options = database_options(wanted);
+    options.listeners = {backend->troubles_};
 
     // A store opens only with all its column families; those that nobody asked for are kept.
     std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName};
@@ -228,11 +257,23 @@ class RocksdbBackend : public StateBackend {
     // The first flush after Resume() may answer OK and leave its memtables where they are (7.8).
     for (int tries = 0; tries < kFlushTries; ++tries) {
       WM_TRY(outcome("flush state", db_->Flush(rocksdb::FlushOptions(), handles())));
-      uint64_t left = 0;
-      db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &left);
-      if (left == 0) return {};
+      if (is_flushed()) return {};
     }
     return fail(ErrorCode::Io, "flush state: RocksDB leaves it in memory");
+  }
+
+  Status begin_checkpoint() override {
+    WM_TRY(resume());
+    (void)troubles_->take();
+    rocksdb::FlushOptions options;
+    options.wait = false;
+    return outcome("flush state", db_->Flush(options, handles()));
+  }
+
+  Result<bool> has_checkpointed() override {
+    if (is_flushed()) return true;
+    WM_TRY(outcome("flush state", troubles_->take()));
+    return false;
   }
 
   size_t memory_bytes() const override {
@@ -264,6 +305,12 @@ class RocksdbBackend : public StateBackend {
     return all;
   }
 
+  bool is_flushed() const {
+    uint64_t left = 0;
+    db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &left);
+    return left == 0;
+  }
+
   Status outcome(std::string_view did, const rocksdb::Status& status) {
     stalled_ = status.IsNoSpace();
     if (!status.ok()) return failed(did, status);
@@ -291,6 +338,7 @@ class RocksdbBackend : public StateBackend {
   // Constant after open().
   const StateStoreOptions wanted_;
   const std::shared_ptr<rocksdb::Cache> cache_ = rocksdb::NewLRUCache(kBlockCacheBytes);
+  const std::shared_ptr<Troubles> troubles_ = std::make_shared<Troubles>();
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* default_ = nullptr;
   uint64_t recovered_ = 0;

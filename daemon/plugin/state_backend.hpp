@@ -43,8 +43,12 @@ class StateBackend {
       const std::function<bool(std::string_view key, std::string_view value)>& visit) const = 0;
   // All of `changes`, in their order, and the sequence, or nothing.
   virtual Status apply(std::span<const StateChangeToApply> changes, uint64_t sequence) = 0;
-  // Everything applied is on disk when this returns, and nothing before it is called.
+  // Everything applied is on disk when this returns, and nothing before one of these is called.
   virtual Status checkpoint() = 0;
+  // Everything applied so far goes to disk from now on, and what is applied later does not.
+  virtual Status begin_checkpoint() = 0;
+  // Whether it is there, or why it will not be. Called until then, on the committing thread.
+  virtual Result<bool> has_checkpointed() = 0;
   // Of what was applied since the last checkpoint, roughly.
   virtual size_t memory_bytes() const = 0;
 };

@@ -33,6 +33,17 @@ std::string end_of_prefix(std::string_view prefix) {
   return end;
 }
 
+// In order of keys, and of each key the last change alone: RocksDB takes them several times as fast.
+void put_in_order(std::vector<StateChangeToApply>& changes) {
+  const auto place = [](const StateChangeToApply& change) {
+    return std::tie(change.space, change.key);
+  };
+  std::ranges::stable_sort(changes, std::less(), place);
+  // Backwards, what counts comes first.
+  const auto rest = std::ranges::unique(changes.rbegin(), changes.rend(), std::equal_to(), place);
+  changes.erase(changes.begin(), rest.begin().base());
+}
+
 // The changes of one space that are not yet committed. Any thread.
 class Overlay {
  public:
@@ -140,7 +151,10 @@ class StateStore::Impl {
  public:
   Impl(const std::vector<std::string>& names, const StateStoreOptions& options,
        std::unique_ptr<StateBackend> backend)
-      : options_(options), backend_(std::move(backend)), committed_(backend_->recovered_up_to()) {
+      : options_(options),
+        backend_(std::move(backend)),
+        committed_(backend_->recovered_up_to()),
+        on_disk_{committed_, 0} {
     const MutexLock lock(mutex_);
     for (const std::string& name : names) spaces_.emplace_back(name);
   }
@@ -186,17 +200,38 @@ class StateStore::Impl {
     for (const StateChangeToApply& change : changes)
       unflushed_bytes_ += change.key.size() + (*change.value ? (*change.value)->size() : 0);
     committed_ = sequence;
-    flushed_ = false;
+    ++applied_;
     return {};
   }
 
   Status checkpoint() {
-    if (flushed_) return {};
+    if (on_disk_.applied == applied_) return {};
     if (options_.before_checkpoint) WM_TRY(options_.before_checkpoint());
     WM_TRY(backend_->checkpoint());
-    flushed_ = true;
+    on_disk_ = {committed_, applied_};
+    under_way_.reset();
     unflushed_bytes_ = 0;
     return {};
+  }
+
+  Status begin_checkpoint() {
+    if (under_way_ || on_disk_.applied == applied_) return {};
+    if (options_.before_checkpoint) WM_TRY(options_.before_checkpoint());
+    WM_TRY(backend_->begin_checkpoint());
+    under_way_ = Point{committed_, applied_};
+    unflushed_bytes_ = 0;
+    return {};
+  }
+
+  Result<uint64_t> checkpointed() {
+    if (!under_way_) return on_disk_.sequence;
+    const auto done = backend_->has_checkpointed();
+    if (!done || *done) {
+      const Point begun = *std::exchange(under_way_, std::nullopt);
+      if (!done) return tl::unexpected<Error>(done.error());
+      on_disk_ = begun;
+    }
+    return on_disk_.sequence;
   }
 
   Status checkpoint_if_full() {
@@ -208,8 +243,13 @@ class StateStore::Impl {
   const std::unique_ptr<StateBackend> backend_;
 
   // Written by the committing thread alone.
+  struct Point {
+    uint64_t sequence, applied;
+  };
   std::atomic<uint64_t> committed_;
-  bool flushed_ = true;  // committed_ and all before it are on disk
+  uint64_t applied_ = 0;            // how often: what is amended raises no sequence
+  Point on_disk_;                   // committed_ and applied_, as they were
+  std::optional<Point> under_way_;  // there
   uint64_t unflushed_bytes_ = 0;
 
  private:
@@ -307,6 +347,7 @@ Status StateStore::commit(uint64_t sequence) {
     ends.push_back(impl_->overlay(space).gather(sequence, space, changes));
   if (changes.empty() && sequence <= impl_->committed_) return {};
   sequence = std::max(sequence, impl_->committed_.load());
+  put_in_order(changes);
   WM_TRY(impl_->apply(changes, sequence));
   for (size_t space = 0; space < spaces; ++space) impl_->overlay(space).remove_below(ends[space]);
   return impl_->checkpoint_if_full();
@@ -317,25 +358,23 @@ Result<uint64_t> StateStore::checkpoint() {
   return impl_->committed_.load();
 }
 
+Status StateStore::begin_checkpoint() { return impl_->begin_checkpoint(); }
+
+bool StateStore::is_checkpointing() const { return impl_->under_way_.has_value(); }
+
+Result<uint64_t> StateStore::checkpointed() { return impl_->checkpointed(); }
+
 uint64_t StateStore::committed() const { return impl_->committed_; }
 
 uint64_t StateStore::bytes_since_checkpoint() const { return impl_->unflushed_bytes_; }
 
 Status StateStore::replay(std::vector<Change> changes, uint64_t sequence) {
-  // In order of keys, of which the last change counts: RocksDB takes them several times as fast.
-  std::ranges::stable_sort(changes, [](const Change& a, const Change& b) {
-    return std::tie(a.space, a.key) < std::tie(b.space, b.key);
-  });
   std::vector<StateChangeToApply> list;
   list.reserve(changes.size());
-  for (size_t i = 0; i < changes.size(); ++i) {
-    Change& change = changes[i];
-    const bool is_last = i + 1 == changes.size() || changes[i + 1].space != change.space ||
-                         changes[i + 1].key != change.key;
-    if (is_last)
-      list.push_back({change.space, std::move(change.key),
-                      std::make_shared<const std::optional<std::string>>(std::move(change.value))});
-  }
+  for (Change& change : changes)
+    list.push_back({change.space, std::move(change.key),
+                    std::make_shared<const std::optional<std::string>>(std::move(change.value))});
+  put_in_order(list);
   WM_TRY(impl_->apply(list, sequence));
   return impl_->checkpoint_if_full();
 }

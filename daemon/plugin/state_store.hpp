@@ -7,7 +7,7 @@
 //
 //   write(space, key, value, sequence)   settle, documents in ascending sequence   -> overlay
 //   commit(sequence)                     the result log reported it durable        -> RocksDB
-//   checkpoint()                         from time to time                         -> on disk
+//   begin_checkpoint(), checkpoint()     from time to time                         -> on disk
 //   recovered_up_to()                    at start: replay() the log's records above it, then go on
 //
 // RocksDB runs without a write-ahead log: the result log is one. What is on disk after a crash is
@@ -87,9 +87,16 @@ class StateStore {
   Status commit(uint64_t sequence);
   // Writes what is committed to disk and answers up to which sequence. Errors: as commit.
   Result<uint64_t> checkpoint();
+  // Begins to write what is committed to disk, while commits go on; checkpointed() says how far it
+  // is. Does nothing while it is still at it. Errors: as commit.
+  Status begin_checkpoint();
+  bool is_checkpointing() const;
+  // Up to which sequence all is on disk. Errors: why what was begun will not be there; it is then
+  // as if it had not begun.
+  Result<uint64_t> checkpointed();
   // Up to which sequence changes are committed. Any thread.
   uint64_t committed() const;
-  // Keys and values committed since the last checkpoint.
+  // Keys and values committed since the last checkpoint began.
   uint64_t bytes_since_checkpoint() const;
 
   // A change that does not pass the overlay.

@@ -18,6 +18,7 @@ namespace {
 constexpr uint64_t kResultsPerCheckpoint = 25'000;
 constexpr uint64_t kBytesPerCheckpoint = 64 << 20;
 constexpr std::chrono::seconds kRetryPeriod{1};
+constexpr std::chrono::milliseconds kCheckpointPeriod{10};  // to look whether it is written
 
 }  // namespace
 
@@ -90,26 +91,45 @@ Committer::Turn Committer::next() {
     while (!stopping_ && tasks_.empty() && condition_.wait_for(mutex_, kRetryPeriod)) continue;
   else
     while (!stopping_ && tasks_.empty() && (broken_ || (durable_ == up_to_ && !checkpoint_due_)))
-      condition_.wait(mutex_);
+      if (broken_ || !state_.is_checkpointing())
+        condition_.wait(mutex_);
+      else if (!condition_.wait_for(mutex_, kCheckpointPeriod))
+        break;
   return {durable_, std::exchange(checkpoint_due_, false), stopping_, std::exchange(tasks_, {})};
 }
 
 Status Committer::advance(const Turn& turn) {
-  bool checkpoint = turn.checkpoint;
   if (mutant("state_before_result")) {  // the pipeline does it, too early
-    checkpoint = false;
     if (turn.wanted > up_to_) committed_(up_to_ = turn.wanted);
+    return {};
   }
+  WM_TRY(follow_checkpoint());
+  due_ |= turn.checkpoint;
   if (turn.wanted > up_to_) {
     fail_point("state.apply.before");
     WM_TRY(state_.commit(turn.wanted));
     fail_point("state.apply.after");
     up_to_ = turn.wanted;
     committed_(up_to_);
-    checkpoint = checkpoint || up_to_ - checkpointed_ >= kResultsPerCheckpoint ||
-                 state_.bytes_since_checkpoint() >= kBytesPerCheckpoint;
+    due_ |= up_to_ - checkpointed_ >= kResultsPerCheckpoint ||
+            state_.bytes_since_checkpoint() >= kBytesPerCheckpoint;
   }
-  return checkpoint ? write_checkpoint() : Status();
+  if (turn.last || stalled_) return write_checkpoint();
+  if (!due_ || state_.is_checkpointing()) return {};
+  fail_point("checkpoint.before");
+  WM_TRY(state_.begin_checkpoint());
+  due_ = false;
+  return {};
+}
+
+// Commits go on while RocksDB writes: without them the line's window would fill, and the line wait.
+Status Committer::follow_checkpoint() {
+  if (!state_.is_checkpointing()) return {};
+  const auto up_to = state_.checkpointed();
+  if (!up_to) return tl::unexpected(up_to.error());
+  if (!state_.is_checkpointing()) fail_point("checkpoint.after");
+  checkpointed_ = *up_to;
+  return {};
 }
 
 Status Committer::write_checkpoint() {
@@ -129,7 +149,6 @@ void Committer::note(const Status& status) {
   {
     const MutexLock lock(mutex_);
     health_ = status;
-    if (stalled_) checkpoint_due_ = true;
   }
   if (!status && was_good) failed_(status.error());
 }

@@ -64,6 +64,7 @@ class Committer {
   void serve();
   Turn next();
   Status advance(const Turn& turn);
+  Status follow_checkpoint();
   Status write_checkpoint();
   void answer(const std::vector<Task*>& tasks);
   void note(const Status& status);
@@ -85,6 +86,7 @@ class Committer {
 
   // The thread's own.
   uint64_t up_to_ = 0;  // committed so far
+  bool due_ = false;    // a checkpoint
   bool stalled_ = false, broken_ = false;
 
   std::thread thread_;

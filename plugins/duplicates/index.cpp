@@ -10,6 +10,7 @@ namespace wiremill::duplicates {
 namespace {
 
 constexpr std::string_view kCountsKey = "m", kRecordPrefix = "d";
+constexpr std::string_view kExactPrefix = "x", kBandPrefix = "b";
 
 // Big-endian, so that keys ascend with the number.
 void append_number(std::string& bytes, uint64_t number, size_t size = 8) {
@@ -45,17 +46,32 @@ void append_text(std::string& bytes, std::string_view text) {
 
 }  // namespace
 
+size_t Index::bucket_count(const Fingerprint& fingerprint) {
+  return fingerprint.has_signature ? 1 + kBands : 1;
+}
+
+// The first is that of equal texts, the others those of the bands.
+std::string Index::bucket_key(const Fingerprint& fingerprint, size_t which) {
+  if (which == 0)
+    return std::string(kExactPrefix).append(fingerprint.exact.begin(), fingerprint.exact.end());
+  std::string key(kBandPrefix);
+  append_number(key, which - 1, 1);
+  for (size_t row = 0; row < kRows; ++row)
+    append_number(key, fingerprint.signature[(which - 1) * kRows + row], 2);
+  return key;
+}
+
 std::vector<std::string> Index::bucket_keys(const Fingerprint& fingerprint) {
   std::vector<std::string> keys;
-  keys.emplace_back("x").append(fingerprint.exact.begin(), fingerprint.exact.end());
-  if (!fingerprint.has_signature) return keys;
-  for (size_t band = 0; band < kBands; ++band) {
-    std::string& key = keys.emplace_back("b");
-    append_number(key, band, 1);
-    for (size_t row = 0; row < kRows; ++row)
-      append_number(key, fingerprint.signature[band * kRows + row], 2);
-  }
+  for (size_t which = 0; which < bucket_count(fingerprint); ++which)
+    keys.push_back(bucket_key(fingerprint, which));
   return keys;
+}
+
+Index::Bucket Index::decode_bucket(std::string_view bytes) {
+  Bucket bucket;
+  for (Reader reader(bytes); !reader.rest().empty();) bucket.push_back(reader.number());
+  return bucket;
 }
 
 std::string Index::record_key(uint64_t sequence) {
@@ -92,6 +108,7 @@ Index::Index(const IndexOptions& options, const Batch& batch,
   read_earlier_attempts();
   read_buckets();
   read_candidates();
+  read_sweep();
 }
 
 void Index::read_counts() {
@@ -100,6 +117,7 @@ void Index::read_counts() {
   Reader reader(*counts);
   oldest_ = reader.number();
   count_ = reader.number();
+  swept_up_to_ = reader.rest();
 }
 
 // The oldest records go first, and one that stays keeps all after it: so the first that no document
@@ -147,18 +165,18 @@ void Index::read_buckets() {
   const auto want = [&](const Fingerprint& fingerprint) {
     for (std::string& key : bucket_keys(fingerprint)) keys.push_back(std::move(key));
   };
-  for (const auto& fingerprint : fingerprints_)
-    if (fingerprint) want(*fingerprint);
-  for (const auto& [sequence, record] : records_) want(record.fingerprint);
+  for (size_t i = 0; i < batch_.size(); ++i) {
+    if (!fingerprints_[i]) continue;
+    want(*fingerprints_[i]);
+    const auto earlier = records_.find(batch_.document(i).first_sequence());
+    if (earlier != records_.end()) want(earlier->second.fingerprint);
+  }
   std::sort(keys.begin(), keys.end());
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   if (keys.empty()) return;
   const auto values = batch_.state(0).get_many(keys);
-  for (size_t i = 0; i < keys.size(); ++i) {
-    Bucket& bucket = buckets_[keys[i]];
-    if (!values[i]) continue;
-    for (Reader reader(*values[i]); !reader.rest().empty();) bucket.push_back(reader.number());
-  }
+  for (size_t i = 0; i < keys.size(); ++i)
+    buckets_.emplace(keys[i], values[i] ? decode_bucket(*values[i]) : Bucket());
 }
 
 void Index::read_candidates() {
@@ -167,7 +185,7 @@ void Index::read_candidates() {
     if (!fingerprint) continue;
     for (const std::string& key : bucket_keys(*fingerprint))
       for (const uint64_t sequence : buckets_.at(key))
-        if (!records_.contains(sequence)) sequences.push_back(sequence);
+        if (sequence >= oldest_ && !records_.contains(sequence)) sequences.push_back(sequence);
   }
   std::sort(sequences.begin(), sequences.end());
   sequences.erase(std::unique(sequences.begin(), sequences.end()), sequences.end());
@@ -179,11 +197,25 @@ void Index::read_candidates() {
     if (values[i]) records_.emplace(sequences[i], decode_record(*values[i]));
 }
 
+// From one end of the key space to the other, bands first, and from the beginning again.
+void Index::read_sweep() {
+  const size_t wanted = oldest_sequences_.size() * kSweptPerRemoval;
+  if (wanted == 0) return;
+  const bool in_bands = !swept_up_to_.starts_with(kExactPrefix);
+  batch_.state(0).scan(in_bands ? kBandPrefix : kExactPrefix, swept_up_to_,
+                       [&](auto key, auto value) {
+                         buckets_.try_emplace(sweep_.emplace_back(key), decode_bucket(value));
+                         return sweep_.size() < wanted;
+                       });
+  if (sweep_.size() < wanted) sweep_.emplace_back(in_bands ? kExactPrefix : kBandPrefix);
+}
+
 std::optional<Match> Index::settle(size_t i) {
   const Document document = batch_.document(i);
   const std::optional<Fingerprint>& fingerprint = fingerprints_[i];
   if (!fingerprint) return std::nullopt;
   remove_due(i);
+  strip(*fingerprint);
   std::optional<Match> match = find_match(document, *fingerprint);
   const std::string id(document.id());
   Record record{document.accepted_at_us(), match ? match->cluster : id, id, *fingerprint};
@@ -196,7 +228,7 @@ std::optional<Match> Index::settle(size_t i) {
   std::string counts;
   append_number(counts, oldest_);
   append_number(counts, count_);
-  state.put(kCountsKey, counts);
+  state.put(kCountsKey, counts + swept_up_to_);
   return match;
 }
 
@@ -212,12 +244,35 @@ void Index::remove_due(size_t i) {
 
 void Index::remove_oldest(State& state) {
   const uint64_t sequence = oldest_sequences_.front();
-  leave(sequence, bucket_keys(records_.at(sequence).fingerprint), state);
   state.remove(record_key(sequence));
   records_.erase(sequence);
   oldest_sequences_.pop_front();
   oldest_ = sequence + 1;
   --count_;
+  sweep(state);
+}
+
+void Index::sweep(State& state) {
+  for (size_t step = 0; step < kSweptPerRemoval && !sweep_.empty(); ++step) {
+    swept_up_to_ = std::move(sweep_.front());
+    sweep_.pop_front();
+    const auto bucket = buckets_.find(swept_up_to_);
+    if (bucket == buckets_.end()) continue;  // a prefix: where it goes on
+    const auto is_gone = [&](uint64_t sequence) { return sequence < oldest_; };
+    if (std::erase_if(bucket->second, is_gone) > 0) put_bucket(bucket->first, bucket->second, state);
+  }
+}
+
+// Takes out of the fingerprint's buckets what is forgotten, or came again with another text.
+void Index::strip(const Fingerprint& fingerprint) {
+  for (size_t which = 0; which < bucket_count(fingerprint); ++which) {
+    const std::string key = bucket_key(fingerprint, which);
+    std::erase_if(buckets_.at(key), [&](uint64_t sequence) {
+      const auto record = records_.find(sequence);
+      return record == records_.end() || which >= bucket_count(record->second.fingerprint) ||
+             bucket_key(record->second.fingerprint, which) != key;
+    });
+  }
 }
 
 std::optional<Match> Index::find_match(const Document& document,
@@ -231,9 +286,8 @@ std::optional<Match> Index::find_match(const Document& document,
   const int64_t begin_us = document.accepted_at_us() - options_.window_us;
   for (const std::string& key : bucket_keys(fingerprint)) {
     for (const uint64_t sequence : buckets_.at(key)) {
-      const auto entry = records_.find(sequence);
-      if (entry == records_.end() || found.contains(sequence)) continue;
-      const Record& record = entry->second;
+      if (found.contains(sequence)) continue;
+      const Record& record = records_.at(sequence);
       if (record.accepted_at_us < begin_us || sequence == document.first_sequence() ||
           record.id == document.id() || record.cluster == document.id())
         continue;

@@ -206,8 +206,26 @@ TEST(Duplicates, TheOldestAreForgottenBeyondDocumentsMax) {
   expect_none(settle(host, "c", text), "c");
 }
 
-// A record, 42 buckets and one for the exact text each, and the counts.
-constexpr size_t kKeysPerDocument = 44;
+// A record each, 42 buckets and one for the exact text, as many that await the sweep; and the counts.
+constexpr size_t kBucketsPerDocument = 43, kRemovalsPerStep = 2, kSweptPerRemoval = 86;
+size_t keys_max(size_t documents) { return documents * (1 + 2 * kBucketsPerDocument) + 1; }
+
+// Without the sequences in buckets that have no record, and how far the sweep has come: what is left
+// to sweep may depend on the cuts.
+std::map<std::string, std::string, std::less<>> swept(
+    std::map<std::string, std::string, std::less<>> state) {
+  for (auto entry = state.begin(); entry != state.end();) {
+    auto& [key, value] = *entry;
+    const bool is_bucket = key.front() == 'b' || key.front() == 'x';
+    std::string left;
+    for (size_t at = 0; is_bucket && at < value.size(); at += 8)
+      if (state.contains("d" + value.substr(at, 8))) left += value.substr(at, 8);
+    if (is_bucket) value = left;
+    if (key == "m") value.resize(16);
+    entry = value.empty() ? state.erase(entry) : std::next(entry);
+  }
+  return state;
+}
 
 TEST(Duplicates, StateStaysBounded) {
   MockHost host(wiremill_plugin, {{"documents_max", int64_t{50}}});
@@ -217,23 +235,27 @@ TEST(Duplicates, StateStaysBounded) {
       batch.push_back(
           {.id = std::to_string(i * 20 + j), .text = make_text(j % 3 ? i * 20 + j : j, 60 + j)});
     host.run(batch);
-    EXPECT_LE(host.state().size(), 50 * kKeysPerDocument + 1);
+    EXPECT_LE(host.state().size(), keys_max(50));
   }
+  // What a feed that stands still leaves is swept by the next ones.
+  for (uint32_t i = 0; i < 120; ++i) settle(host, "short" + std::to_string(i), std::to_string(i));
+  EXPECT_LE(host.state().size(), 50 * 3 + 1) << "a record, a bucket, and one to be swept";
 }
 
 TEST(Duplicates, StateShrinksWhenTheWindowHasPassed) {
   MockHost host(wiremill_plugin, {{"window", int64_t{1000}}});
   for (uint32_t i = 0; i < 200; ++i) settle(host, std::to_string(i), make_text(i, 60), 0);
-  EXPECT_GT(host.state().size(), 190 * kKeysPerDocument);
+  EXPECT_GT(host.state().size(), 190 * (1 + kBucketsPerDocument));
   size_t before = host.state().size();
   for (uint32_t i = 0; i < 200; ++i) {
     settle(host, "late" + std::to_string(i), make_text(1000 + i, 60), 10 * kSecond);
-    EXPECT_GE(host.state().size() + kKeysPerDocument, before) << "more than a step at once";
+    EXPECT_GE(host.state().size() + kRemovalsPerStep * (1 + kSweptPerRemoval), before)
+        << "more than a step at once";
     before = host.state().size();
   }
   for (uint32_t i = 0; i < 101; ++i)
     settle(host, "last" + std::to_string(i), make_text(2000 + i, 60), 20 * kSecond);
-  EXPECT_LE(host.state().size(), 101 * kKeysPerDocument + 1);
+  EXPECT_LE(host.state().size(), keys_max(101));
 }
 
 // Originals, copies, repeats of an id, short and empty texts, and some that are tried again, over a
@@ -291,18 +313,18 @@ TEST(Duplicates, AnswersDoNotDependOnWhereBatchesAreCut) {
       }
       if (cut == 1) {
         reference = answers;
-        reference_state = host.state();
+        reference_state = swept(host.state());
         for (const TestDuplicate& answer : answers) copies += answer.kind != WM_DUPLICATE_NONE;
       }
       EXPECT_EQ(answers, reference) << "batches of " << cut;
-      EXPECT_EQ(host.state(), reference_state) << "batches of " << cut;
+      EXPECT_EQ(swept(host.state()), reference_state) << "batches of " << cut;
     }
     EXPECT_GT(copies, 50);
   }
 }
 
-// A host may pay a crossing of processes for each: counts, oldest records, buckets, candidates; and
-// the earlier attempts of those that are tried again.
+// A host may pay a crossing of processes for each: counts, oldest records, buckets, candidates, the
+// sweep; and the earlier attempts of those that are tried again.
 TEST(Duplicates, ABatchReadsTheStateInFewSteps) {
   for (const bool has_retries : {false, true}) {
     MockHost host(wiremill_plugin, {{"documents_max", int64_t{100}}});
@@ -313,7 +335,7 @@ TEST(Duplicates, ABatchReadsTheStateInFewSteps) {
       const size_t before = host.state_reads();
       host.run(std::vector(stream.begin() + static_cast<ptrdiff_t>(begin),
                            stream.begin() + static_cast<ptrdiff_t>(begin) + 32));
-      EXPECT_LE(host.state_reads() - before, has_retries ? 5U : 4U);
+      EXPECT_LE(host.state_reads() - before, has_retries ? 6U : 5U);
     }
   }
 }
