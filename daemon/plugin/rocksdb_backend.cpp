@@ -28,7 +28,6 @@ constexpr char kSequenceKey[] = "sequence";    // in the default column family, 
 constexpr char kSpacePrefix[] = "space/";      // keeps names of spaces and "default" apart
 constexpr size_t kMemtableBytes = 8ULL << 30;  // beyond all that is ever in memory
 constexpr size_t kArenaBlocks = 128;           // that fill the memory of all memtables
-constexpr double kMemtableFilterShare = 50;    // of that memory to one of a memtable's filter
 constexpr size_t kBlockCacheBytes = 64 << 20;
 constexpr uint64_t kBytesPerSync = 512 << 10;
 constexpr int kFlushTries = 3;
@@ -125,9 +124,10 @@ rocksdb::ColumnFamilyOptions space_options(const std::shared_ptr<rocksdb::Cache>
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = kMemtableBytes;
   options.arena_block_size = wanted.memtables_bytes_max / kArenaBlocks;
-  // A filter in front of the memtable, too: most keys that a stage asks for are nowhere.
-  options.memtable_prefix_bloom_size_ratio = static_cast<double>(wanted.memtables_bytes_max) /
-                                             kMemtableFilterShare / kMemtableBytes;
+  // A filter in front of the memtable, too, one arena block: most keys that a stage asks for are
+  // nowhere.
+  options.memtable_prefix_bloom_size_ratio =
+      static_cast<double>(options.arena_block_size) / kMemtableBytes;
   options.memtable_whole_key_filtering = true;
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = rocksdb::kLZ4Compression;

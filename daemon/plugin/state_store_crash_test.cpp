@@ -65,10 +65,12 @@ int work(const std::string& directory, const Load& load, int out) {
                       });
     if (sequence % 5 == 0 && !(*store)->commit(sequence - 3)) return 1;  // three in flight
     if (load.checkpoint_every != 0 && sequence % load.checkpoint_every == 0) {
-      const auto result = (*store)->checkpoint();
-      if (!result) return 1;
-      checkpointed = *result;
+      const bool waits = sequence / load.checkpoint_every % 2 == 0;
+      if (waits ? !(*store)->checkpoint() : !(*store)->begin_checkpoint()) return 1;
     }
+    const auto on_disk = (*store)->checkpointed();
+    if (!on_disk) return 1;
+    checkpointed = *on_disk;
     const uint64_t report[] = {sequence, checkpointed};
     if (write(out, report, sizeof report) != sizeof report) return 1;
   }

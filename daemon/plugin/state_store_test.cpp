@@ -402,6 +402,45 @@ TEST(StateStoreOnDisk, ALateChangeReachesTheDiskWithTheNextCheckpoint) {
   EXPECT_EQ(get(*open_store(copy, {"a"}), 0, "k"), "v");
 }
 
+TEST(StateStoreOnDisk, ABegunCheckpointHoldsWhatWasCommittedBefore) {
+  const std::string directory = fresh_directory();
+  const auto store = open_store(directory, {"a"});
+  const auto commit = [&](uint64_t sequence) {
+    store->write(0, "k", std::to_string(sequence), sequence);
+    ASSERT_TRUE(store->commit(sequence));
+  };
+  const auto finish = [&] {
+    while (store->is_checkpointing()) ASSERT_TRUE(store->checkpointed());
+  };
+  ASSERT_TRUE(store->begin_checkpoint());
+  EXPECT_FALSE(store->is_checkpointing()) << "there is nothing to write";
+  commit(1);
+  ASSERT_TRUE(store->begin_checkpoint());
+  EXPECT_TRUE(store->is_checkpointing());
+  commit(2);
+  EXPECT_GT(store->bytes_since_checkpoint(), 0U);
+  ASSERT_TRUE(store->begin_checkpoint());  // it is still at the first
+  finish();
+  EXPECT_EQ(store->checkpointed(), 1U);
+  {
+    const std::string copy = directory + "_copy";
+    fs::remove_all(copy);
+    fs::copy(directory, copy);
+    const auto crashed = open_store(copy, {"a"});
+    EXPECT_EQ(crashed->recovered_up_to(), 1U);
+    EXPECT_EQ(get(*crashed, 0, "k"), "1");
+  }
+  ASSERT_TRUE(store->begin_checkpoint());
+  finish();
+  EXPECT_EQ(store->checkpointed(), 2U);
+  commit(3);
+  ASSERT_TRUE(store->begin_checkpoint());
+  commit(4);
+  EXPECT_EQ(store->checkpoint(), 4U) << "waits for all there is";
+  EXPECT_FALSE(store->is_checkpointing());
+  EXPECT_EQ(store->checkpointed(), 4U);
+}
+
 TEST(StateStoreOnDisk, SaysWhyItCannotBeOpened) {
   const auto code = [](const std::string& directory) {
     const auto store = StateStore::open(directory, {"a"});

@@ -109,6 +109,37 @@ TEST(Committer, WritesACheckpointBeforeRecoveryGetsLong) {
   while (committer.checkpointed() < 30'001) std::this_thread::yield();
 }
 
+// The disk takes its time; the line does not wait for it.
+TEST(Committer, CommitsGoOnWhileACheckpointIsWritten) {
+  MemoryFileSystem files;
+  std::atomic<bool> writing = false, late = false;
+  std::promise<void> release;
+  files.set_gate([&, released = release.get_future().share()](MemoryFileSystem::Kind kind,
+                                                              const std::string& path) -> Status {
+    if (kind != MemoryFileSystem::Kind::Write || !path.ends_with(".sst")) return {};
+    writing = true;
+    if (released.wait_for(std::chrono::seconds(60)) != std::future_status::ready) late = true;
+    return {};
+  });
+  const auto env = make_memory_env(files);
+  const auto state = std::move(StateStore::open("/state", kSpaces, {.env = env.get()}).value());
+  Told committed;
+  Committer committer(
+      *state, [&](uint64_t sequence) { committed.tell(sequence); }, [](const Error&) {});
+  state->write(0, "k", "one", 1);
+  committer.durable(1);
+  committer.request_checkpoint();
+  while (!writing) std::this_thread::yield();
+  state->write(0, "k", "two", 2);
+  committer.durable(2);
+  committed.wait_for(2);
+  EXPECT_FALSE(late);
+  EXPECT_EQ(committer.checkpointed(), 0U);
+  committer.request_checkpoint();  // is not forgotten while the other is written
+  release.set_value();
+  while (committer.checkpointed() < 2) std::this_thread::yield();
+}
+
 std::string noise(size_t bytes) {
   std::string made(bytes, ' ');
   std::mt19937 random(1);

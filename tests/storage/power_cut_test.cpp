@@ -210,10 +210,16 @@ class Storage {
       if (random() % 3 == 0) must(results_->flush());
       if (random() % 2 == 0) must(state_->commit(results_->durable()));
       if (random() % 12 == 0) {
-        const auto up_to = state_->checkpoint();
-        EXPECT_TRUE(up_to);
-        if (up_to) record.note(&Acknowledged::checkpoint, checkpoint_ = *up_to);
-        if (up_to) record.note(&Acknowledged::results, *up_to);
+        if (random() % 2 == 0)
+          must(state_->begin_checkpoint());
+        else
+          EXPECT_TRUE(state_->checkpoint());
+      }
+      const auto up_to = state_->checkpointed();
+      EXPECT_TRUE(up_to);
+      if (up_to && *up_to > checkpoint_) {
+        record.note(&Acknowledged::checkpoint, checkpoint_ = *up_to);
+        record.note(&Acknowledged::results, *up_to);
       }
       if (random() % 8 == 0) sync(*intake_, &Acknowledged::intake, record);
       if (random() % 8 == 0) sync(*results_, &Acknowledged::results, record);
