@@ -28,7 +28,7 @@ constexpr char kSequenceKey[] = "sequence";    // in the default column family, 
 constexpr char kSpacePrefix[] = "space/";      // keeps names of spaces and "default" apart
 constexpr size_t kMemtableBytes = 8ULL << 30;  // beyond all that is ever in memory
 constexpr size_t kArenaBlocks = 128;           // that fill the memory of all memtables
-constexpr size_t kBlockCacheBytes = 64 << 20;
+constexpr size_t kBlockCacheBytes = 128 << 20;
 constexpr uint64_t kBytesPerSync = 512 << 10;
 constexpr int kFlushTries = 3;
 

@@ -12,7 +12,7 @@
 //
 // RocksDB runs without a write-ahead log: the result log is one. What is on disk after a crash is
 // the state at exactly recovered_up_to(), in all spaces together. Memory: memtables to 128 MiB,
-// block cache 64 MiB, and the overlay, which the caller bounds by committing.
+// block cache 128 MiB, and the overlay, which the caller bounds by committing.
 //
 // Threads: get, scan, write, drop_above and add_space on any thread, with one writer per space at a
 // time (the ordered point); all from commit to amend, but for committed(), on one thread.
