@@ -38,10 +38,12 @@ void put_in_order(std::vector<StateChangeToApply>& changes) {
   const auto place = [](const StateChangeToApply& change) {
     return std::tie(change.space, change.key);
   };
-  std::ranges::stable_sort(changes, std::less(), place);
+  std::ranges::stable_sort(changes, {}, place);
   // Backwards, what counts comes first.
-  const auto rest = std::ranges::unique(changes.rbegin(), changes.rend(), std::equal_to(), place);
-  changes.erase(changes.begin(), rest.begin().base());
+  const auto superseded =
+      std::unique(changes.rbegin(), changes.rend(),
+                  [&](const auto& a, const auto& b) { return place(a) == place(b); });
+  changes.erase(changes.begin(), superseded.base());
 }
 
 // The changes of one space that are not yet committed. Any thread.
