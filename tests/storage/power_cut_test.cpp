@@ -8,7 +8,8 @@
 //
 // The checker keeps its own record of what was acknowledged and when, and makes the expected state
 // from the sequences alone. What a record holds depends on its sequence and on how often that was
-// given out, so that a stale group that comes back is told from the one that replaced it.
+// given out, so that a stale group that comes back is told from the one that replaced it. Run, record
+// and checker stand in one file of more than 500 lines: each is what the others are read against.
 //
 // With durability interval or none a power cut takes what was not synced yet. What was synced when it
 // came, and what a checkpoint of the state holds, stays; and what is left of both logs and the state
