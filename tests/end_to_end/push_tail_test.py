@@ -227,10 +227,11 @@ class TailTest(EndToEndTest):
         self.assertNotIn(b"\x1b", out_path.read_bytes())
 
     def test_ends_when_nobody_reads(self):
-        daemon = self.pushed([{"id": f"d{i}", "body": article(i)} for i in range(3)])
+        daemon = self.daemon()
         tail = start_wiremill("tail", "--replay", daemon.replay, "--since", "first", "--format",
                               "json")
-        tail.stdout.close()
+        tail.stdout.close()  # before there is anything to write
+        self.assertIn("ack", self.intake(daemon).bare_json(id="d", body=article(0)))
         self.assertEqual(tail.wait(HANG_S), -signal.SIGPIPE)
         tail.stderr.close()
 
