@@ -6,6 +6,7 @@
 
 #include "daemon/base/clock.hpp"
 #include "daemon/base/logging.hpp"
+#include "daemon/base/thread.hpp"
 #include "daemon/pipeline/line.hpp"
 #include "daemon/pipeline/pipeline.hpp"
 #include "daemon/plugin/state_store.hpp"
@@ -15,8 +16,8 @@
 namespace wiremill {
 namespace {
 
-// Of the pipeline's workers: what is tried must not hold up what runs.
-constexpr int kTrialNice = 10;
+// Well behind the line's workers: what is tried must not hold up what runs.
+constexpr int kTrialNice = kLineNice + 9;
 
 ReloadOutcome stopping() { return {.errors = {{"daemon", "it is stopping"}}}; }
 
