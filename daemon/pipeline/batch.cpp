@@ -69,8 +69,10 @@ Status run_step(const Line& line, Batch& batch, StateStore& state, text::Segment
   const LineStage& stage = line.stages()[step.stage];
   const auto began = Clock::now();
   WM_TRY(run_stage(stage, step.kind, batch, state));
+  const Clock::duration spent = Clock::now() - began;
+  if (step.kind == Step::Kind::Settle) batch.settling += spent;
   if (!timings) return {};
-  const uint32_t spent_us = microseconds_each(Clock::now() - began, batch.flights.size());
+  const uint32_t spent_us = microseconds_each(spent, batch.flights.size());
   for (Flight& flight : batch.flights) {
     v1::Timing& timing = timing_of(flight.result, stage.stage->name());
     if (step.kind == Step::Kind::Process)

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/pipeline/batch_size.hpp"
 #include "daemon/pipeline/flight.hpp"
 #include "daemon/pipeline/line.hpp"
 #include "daemon/pipeline/topics.hpp"
@@ -20,6 +21,7 @@ struct Batch {
   size_t position = 0;     // the next step
   int64_t bytes = 0;
   bool alone = false;  // no other batch is in the line while it is
+  BatchSize::Duration settling{};  // all settles so far
   std::vector<Flight> flights;
   std::vector<std::string> results;  // serialised, made by finish()
 };

@@ -9,6 +9,7 @@
 #include "daemon/base/mutant.hpp"
 #include "daemon/base/thread.hpp"
 #include "daemon/pipeline/batch.hpp"
+#include "daemon/pipeline/batch_size.hpp"
 #include "daemon/pipeline/lines.hpp"
 #include "daemon/pipeline/stage_marker.hpp"
 
@@ -23,6 +24,7 @@ class Pipeline::Impl {
         options_(options),
         ports_(std::move(ports)),
         marker_(std::move(marker)),
+        batch_size_(options.batch_documents_max),
         lines_(std::move(line)),
         totals_(options.totals),
         topics_(std::move(topics)),
@@ -193,16 +195,18 @@ class Pipeline::Impl {
   }
 
   std::unique_ptr<Batch> read() {
-    bool alone;
+    auto batch = std::make_unique<Batch>();
+    size_t documents_max;
     {
       // Cleared first: a wake() while we read must not be lost.
       const MutexLock lock(mutex_);
       readable_ = false;
-      alone = !suspects_.empty();
+      batch->alone = !suspects_.empty();
+      documents_max = batch->alone ? 1 : batch_size_.documents();
     }
     std::vector<LogRecord> records;
-    if (const Status status = ports_.read(alone ? 1 : options_.batch_documents_max,
-                                          static_cast<size_t>(options_.batch_bytes_max), records);
+    if (const Status status = ports_.read(
+            documents_max, static_cast<size_t>(options_.batch_bytes_max), records);
         !status) {
       give_up(status.error());
       return nullptr;
@@ -212,13 +216,11 @@ class Pipeline::Impl {
       const MutexLock lock(mutex_);
       readable_ = true;
     }
-    auto batch = std::make_unique<Batch>();
     for (LogRecord& record : records) {
       batch->bytes += static_cast<int64_t>(record.payload.size());
       batch->flights.push_back(
           flight_from_record(record.sequence, record.damaged, std::move(record.payload)));
     }
-    batch->alone = alone;
     return batch;
   }
 
@@ -307,6 +309,7 @@ class Pipeline::Impl {
     {
       const MutexLock lock(mutex_);
       emitted_.push_back({batch.flights.back().sequence(), batch.flights.size(), batch.bytes});
+      batch_size_.note(batch.flights.size(), batch.settling);
     }
     const size_t count = batch.flights.size();
     for (size_t i = 0; i < count && !stopping(); ++i) {
@@ -363,6 +366,7 @@ class Pipeline::Impl {
   uint64_t next_sequence_ WM_GUARDED_BY(mutex_) = 0;  // the first one not read yet
   size_t window_documents_ WM_GUARDED_BY(mutex_) = 0;
   int64_t window_bytes_ WM_GUARDED_BY(mutex_) = 0;
+  BatchSize batch_size_ WM_GUARDED_BY(mutex_);
   ReadyBatches ready_ WM_GUARDED_BY(mutex_);
   Lines lines_ WM_GUARDED_BY(mutex_);
   std::deque<Emitted> emitted_ WM_GUARDED_BY(mutex_);

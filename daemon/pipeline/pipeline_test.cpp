@@ -1,3 +1,4 @@
+#include "daemon/pipeline/batch_size.hpp"
 #include "daemon/pipeline/pipeline.hpp"
 
 #include <gtest/gtest.h>
@@ -262,6 +263,35 @@ TEST(Pipeline, ForgetsTheTopicUsedLongestAgo) {
   };
   EXPECT_TRUE((*state)->scan((*state)->space(Topics::kSpace), "", "", note));
   EXPECT_EQ(stored, (std::vector<std::string>{"und/a/", "und/b/"})) << "in the store as well";
+}
+
+// So that results come out in small steps and not all after long (batch_size_test).
+TEST(Pipeline, ReadsLessAtATimeWhereSettleIsSlow) {
+  constexpr uint64_t kDocuments = 9;
+  const auto line = build({probe_stage("probe")});
+  auto state = StateStore::open("", spaces_of(*line));
+  std::atomic<uint64_t> emitted{0};
+  std::vector<size_t> wanted;
+  PipelinePorts ports;
+  ports.read = [&, read = uint64_t{0}](size_t documents_max, size_t,
+                                       std::vector<LogRecord>& out) mutable -> Status {
+    wanted.push_back(documents_max);
+    for (; read < kDocuments && out.size() < 8; ++read)
+      out.push_back(intake_record({"s", "settle slowly"}, read + 1));
+    return {};
+  };
+  ports.emit = [&](uint64_t sequence, const std::string&) -> Status {
+    emitted = sequence;
+    emitted.notify_one();
+    return {};
+  };
+  auto pipeline = std::move(Pipeline::make(borrowed(*line), **state, {}, ports).value());
+  pipeline->start();
+  for (uint64_t now = 0; now < kDocuments; now = emitted) emitted.wait(now);
+  pipeline->stop();
+  ASSERT_GE(wanted.size(), 2U);
+  EXPECT_EQ(wanted[0], PipelineOptions().batch_documents_max);
+  EXPECT_EQ(wanted[1], BatchSize::kLeast);
 }
 
 // What was read and whose result is not released yet.

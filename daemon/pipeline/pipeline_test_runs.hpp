@@ -52,6 +52,19 @@ inline std::shared_ptr<Line> borrowed(Line& line) { return {std::shared_ptr<Line
 
 inline std::vector<std::string> spaces_of(const Line& line) { return Pipeline::spaces(line); }
 
+inline LogRecord intake_record(const Submitted& submitted, uint64_t sequence) {
+  v1::Document document;
+  document.set_source(submitted.source);
+  document.set_body(submitted.body);
+  v1::IntakeRecord record;
+  record.set_id(submitted.id.empty() ? "document-" + std::to_string(sequence) : submitted.id);
+  record.set_accepted_at_us(static_cast<int64_t>(sequence) * 1'000'000);
+  record.set_retries(submitted.retries);
+  record.set_first_sequence(submitted.first_sequence);
+  record.set_document(document.SerializeAsString());
+  return {sequence, submitted.body == "damaged", record.SerializeAsString()};
+}
+
 // Takes the documents through the line and answers their records in the order of emission.
 inline std::vector<v1::ResultRecord> run(Line& line, StateStore& state,
                                          const std::vector<Submitted>& documents,
@@ -63,19 +76,8 @@ inline std::vector<v1::ResultRecord> run(Line& line, StateStore& state,
   size_t next = 0;
   PipelinePorts ports;
   ports.read = [&](size_t documents_max, size_t, std::vector<LogRecord>& out) -> Status {
-    for (; next < documents.size() && out.size() < documents_max; ++next) {
-      v1::Document document;
-      document.set_source(documents[next].source);
-      document.set_body(documents[next].body);
-      v1::IntakeRecord record;
-      record.set_id(documents[next].id.empty() ? "document-" + std::to_string(first + next)
-                                               : documents[next].id);
-      record.set_accepted_at_us(static_cast<int64_t>(first + next) * 1'000'000);
-      record.set_retries(documents[next].retries);
-      record.set_first_sequence(documents[next].first_sequence);
-      record.set_document(document.SerializeAsString());
-      out.push_back({first + next, documents[next].body == "damaged", record.SerializeAsString()});
-    }
+    for (; next < documents.size() && out.size() < documents_max; ++next)
+      out.push_back(intake_record(documents[next], first + next));
     return {};
   };
   ports.emit = [&](uint64_t sequence, std::string bytes) -> Status {

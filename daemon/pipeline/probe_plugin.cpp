@@ -174,6 +174,7 @@ struct Probe {
     const int count = std::stoi(state.get(key).value_or("0")) + 1;
     state.put(key, std::to_string(count));
     if (document.body() == "forget") state.remove(key);
+    if (document.body() == "settle slowly") usleep(50'000);
     if (document.body() == "die in settle") std::abort();
     if (document.body() == "loop in settle") die("die by a loop");
     if (document.body() == "ask for many")
