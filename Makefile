@@ -27,9 +27,9 @@ quality: build ## Measure the stages on public sets beside their musts; SHORT=1:
 	@cmake --build --preset release -j $(JOBS) --target quality_programs
 	@tests/quality/quality.py build/release --data $(DATA) $(if $(SHORT),--short)
 
-torture: build ## Kill it, fill its disk, turn its clock: hours; SHORT=1 is what CI runs
+torture: build ## Kill it, fill its disk, turn its clock: hours; SHORT=1: as in CI; ONLY=kill,reload: some
 	@PYTHONPATH=build/release/share/wiremill/python PYTHONDONTWRITEBYTECODE=1 \
-	  /usr/bin/python3 tests/fault/torture.py build/release $(if $(SHORT),--short)
+	  /usr/bin/python3 tests/fault/torture.py build/release $(if $(SHORT),--short) $(if $(ONLY),--only $(ONLY))
 
 sanitize: packages ## Run the tests under ASan+UBSan, and those of threads under TSan
 	@cmake --preset asan --log-level=WARNING

@@ -21,10 +21,10 @@ void RecentGroups::add(uint64_t segment, int64_t begin, int64_t end,
                        std::shared_ptr<const Blocks> blocks) {
   std::deque<Group> gone;  // freed without the lock
   const MutexLock lock(mutex_);
-  bytes_ += blocks->bytes().size();
+  bytes_ += blocks->occupied();
   groups_.push_back({segment, begin, end, std::move(blocks)});
   while (bytes_ > bytes_max_ && groups_.size() > 1) {
-    bytes_ -= groups_.front().blocks->bytes().size();
+    bytes_ -= groups_.front().blocks->occupied();
     gone.push_back(std::move(groups_.front()));
     groups_.pop_front();
   }

@@ -26,6 +26,8 @@ class Blocks {
   char* at(int64_t offset) { return bytes_.get() + (offset - begin_); }
   const char* at(int64_t offset) const { return bytes_.get() + (offset - begin_); }
   std::string_view bytes() const { return {bytes_.get(), size_}; }
+  // With the block that malloc leaves unused to align them: half of it all, where groups are small.
+  size_t occupied() const { return size_ + kBlockBytes; }
 
  private:
   struct Free {
@@ -39,7 +41,7 @@ class Blocks {
 
 class RecentGroups {
  public:
-  // Keeps blocks of `bytes_max` bytes, or the newest group.
+  // Keeps blocks that occupy `bytes_max` bytes, or the newest group.
   explicit RecentGroups(size_t bytes_max) : bytes_max_(bytes_max) {}
 
   // The group at [begin, end) of the segment that begins with sequence `segment`.
@@ -60,7 +62,7 @@ class RecentGroups {
   const size_t bytes_max_;
   mutable Mutex mutex_;
   std::deque<Group> groups_ WM_GUARDED_BY(mutex_);  // ascending by segment and offset
-  size_t bytes_ WM_GUARDED_BY(mutex_) = 0;          // of their blocks
+  size_t bytes_ WM_GUARDED_BY(mutex_) = 0;          // that their blocks occupy
 };
 
 }  // namespace wiremill

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Every fault test that needs the real daemon, one after the other: `make torture`, and with SHORT=1
-the form that CI runs. The last line says cycles, acknowledged, lost; exit 0 only if all holds.
+"""Every fault test that needs the real daemon, one after the other: `make torture`, with SHORT=1 the
+form that CI runs, with ONLY=kill,churn some of them. The last line says cycles, acknowledged, lost;
+exit 0 only if all holds.
 
     tests/fault/torture.py BUILD_FOLDER [--short] [--only kill,churn] [--cycles N] [--documents N]
 
@@ -28,11 +29,19 @@ TESTS = {"kill": kill_load, "fail_points": fail_points, "storage": storage, "dis
          "poison": poison, "reload": reload}
 
 
+def names(text):
+    given = text.split(",")
+    for name in given:
+        if name not in TESTS:
+            raise argparse.ArgumentTypeError(f"no test '{name}'; there are {', '.join(TESTS)}")
+    return given
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("build", help="such as build/release")
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--only", default=",".join(TESTS))
+    parser.add_argument("--short", action="store_true", help="the form that CI runs")
+    parser.add_argument("--only", type=names, default=list(TESTS), help="some of " + ",".join(TESTS))
     parser.add_argument("--cycles", type=int, help="of kill; 1000, short 25")
     parser.add_argument("--documents", type=int, help="of kill: acknowledged at least; 5000000, short 20000")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
@@ -46,7 +55,7 @@ def main():
 
     findings, summaries = {}, []
     totals = {"cycles": 0, "acknowledged": 0}
-    for name in options.only.split(","):
+    for name in options.only:
         begin = time.monotonic()
         options.random = random.Random(f"{options.seed} {name}")
         outcome = TESTS[name].run(options)
