@@ -447,14 +447,18 @@ void Intake::Impl::retry(uint64_t dead_sequence, const std::string& record,
 
 // The face
 
+LedgerOptions ledger_options(const IntakeOptions& options, Log& log) {
+  LedgerOptions ledger;
+  ledger.directory = options.ledger_directory;
+  ledger.window_ms = options.idempotency_window_ms;
+  ledger.documents_max = options.idempotency_documents_max;
+  ledger.store.before_checkpoint = [&log] { return log.sync(); };
+  return ledger;
+}
+
 Result<std::unique_ptr<Intake>> Intake::open(const IntakeOptions& options, SocketLoop& loop,
                                              Log& log) {
-  LedgerOptions ledger_options;
-  ledger_options.directory = options.ledger_directory;
-  ledger_options.window_ms = options.idempotency_window_ms;
-  ledger_options.documents_max = options.idempotency_documents_max;
-  ledger_options.store.before_checkpoint = [&log] { return log.sync(); };
-  auto ledger = Ledger::open(ledger_options, log.durable());
+  auto ledger = Ledger::open(ledger_options(options, log), log.durable());
   if (!ledger) return tl::unexpected<Error>(ledger.error());
   auto impl = std::make_unique<Impl>(options, loop, log, std::move(*ledger));
   WM_TRY(impl->recover());

@@ -37,15 +37,21 @@
 
 namespace wiremill {
 
+class Log;
+struct IntakeOptions;
+
 struct LedgerOptions {
   std::string directory;
   int64_t window_ms = 24 * 3600 * 1000;  // how long an id is known
   uint64_t documents_max = 1'000'000;    // ids of so many documents are known, the newest
   int64_t checkpoint_interval_ms = 10'000;
   int64_t retry_interval_ms = 1'000;  // after a failed commit or checkpoint
-  // Its before_checkpoint, on the thread "ledger", syncs the intake log.
-  StateStoreOptions store;
+  StateStoreOptions store;  // its before_checkpoint is called on the thread "ledger"
 };
+
+// As the intake wants its ledger: before anything of it is lasting `log`, the intake log, is synced. It
+// outlives the ledger.
+LedgerOptions ledger_options(const IntakeOptions& options, Log& log);
 
 class Ledger {
  public:

@@ -9,6 +9,7 @@ from outcome import Outcome
 
 # The program, the environment variable that says how often, and how often.
 PROGRAMS = (("storage_power_cut_test", "WIREMILL_IMAGES", 100_000),
+            ("ledger_power_cut_test", "WIREMILL_IMAGES", 20_000),
             ("log_damage_test", "WIREMILL_DAMAGED_IMAGES", 10_000),
             ("log_model_test", "WIREMILL_MODEL_STEPS", 1_000_000),
             ("log_failure_test", None, None),
