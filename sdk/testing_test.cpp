@@ -41,12 +41,24 @@ class Patient {
     for (size_t i = 0; i < batch.size(); ++i) {
       host_.gauge("settle_left_us", static_cast<double>(batch.time_left_us().value_or(-1)));
       batch.begin(i);
+      if (batch.document(i).id() == "greedy") change_too_much(batch.state(i));
       host_.observe("settle_left_us_begun",
                     static_cast<double>(batch.output(i).time_left_us().value_or(0)));
     }
   }
 
  private:
+  // And swallows what it is told.
+  static void change_too_much(wiremill::State state) {
+    for (int i = 0; i < 20; ++i) {
+      try {
+        state.put(std::to_string(i), std::string(1 << 20, 'x'));
+      } catch (const std::invalid_argument&) {
+        if (i < 7) throw;
+      }
+    }
+  }
+
   const wiremill::Host host_;
 };
 
@@ -62,6 +74,15 @@ TEST(MockHost, ReadsMetricsBack) {
   host.set_clock(5'000'000, 250);
   host.run({{.id = "a"}, {.id = "b"}});
   EXPECT_EQ(host.observations().at("process_us"), (std::vector<double>{250, 250}));
+}
+
+TEST(MockHost, ADocumentThatChangesTooMuchLeavesNothing) {
+  MockHost host(wiremill_plugin);
+  const auto results = host.run({{.id = "a"}, {.id = "greedy"}});
+  EXPECT_EQ(results[0].verdict, WM_OK);
+  EXPECT_EQ(results[1].verdict, WM_BAD_DOCUMENT);
+  EXPECT_EQ(results[1].code, "TOO_LARGE");
+  EXPECT_TRUE(host.state().empty());
 }
 
 TEST(MockHost, ADeadlineRunsByTheTestsClock) {

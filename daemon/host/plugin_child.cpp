@@ -24,7 +24,8 @@
 namespace wiremill {
 namespace {
 
-constexpr size_t kUnreadBytesMax = 64 << 20;  // of one event
+// Of one event: as a message an annotation has at most twice the bytes of its structs.
+constexpr size_t kUnreadBytesMax = 2 * kAnnotationBytesMax + kOutboxBytes;
 
 // What the child handed over. To be copied: nothing is looked at twice where the child may write.
 std::string_view outbox(const Channel& channel) {

@@ -81,6 +81,7 @@ void Recorder::call(const wm_descriptor& descriptor, void* instance, Handover wh
   documents_ = &documents;
   texts_.assign(documents.size(), {});
   has_text_.assign(documents.size(), false);
+  changes_bytes_.assign(documents.size(), 0);
   const wm_batch batch = {sizeof(wm_batch),
                           static_cast<uint32_t>(documents.size()),
                           documents.data(),
@@ -299,20 +300,21 @@ int32_t Recorder::get_many(const wm_batch* batch, const wm_view* keys, size_t co
 }
 
 int32_t Recorder::put(const wm_batch* batch, uint32_t document, wm_view key, wm_view value) {
-  Recorder& self = of(batch);
-  if (!self.settling_) return WM_ERROR_PHASE;
-  if (!self.knows(document) || key.size > kStateKeyBytesMax || value.size > kStateValueBytesMax)
-    return WM_ERROR_ARGUMENT;
-  self.note({Frame::Kind::Put, document, as_string_view(key), as_string_view(value)});
-  return WM_ERROR_NONE;
+  return of(batch).note_change(Frame::Kind::Put, document, key, value);
 }
 
 int32_t Recorder::remove(const wm_batch* batch, uint32_t document, wm_view key) {
-  Recorder& self = of(batch);
-  if (!self.settling_) return WM_ERROR_PHASE;
-  if (!self.knows(document) || key.size > kStateKeyBytesMax) return WM_ERROR_ARGUMENT;
-  self.note({Frame::Kind::Remove, document, as_string_view(key), {}});
-  return WM_ERROR_NONE;
+  return of(batch).note_change(Frame::Kind::Remove, document, key, {});
+}
+
+int32_t Recorder::note_change(Frame::Kind kind, uint32_t document, wm_view key, wm_view value) {
+  if (!settling_) return WM_ERROR_PHASE;
+  if (!knows(document) || key.size > kStateKeyBytesMax || value.size > kStateValueBytesMax ||
+      changes_bytes_[document] > kChangesBytesMax)
+    return WM_ERROR_ARGUMENT;
+  changes_bytes_[document] += change_bytes(key.size, value.size);
+  note({kind, document, as_string_view(key), as_string_view(value)});
+  return changes_bytes_[document] > kChangesBytesMax ? WM_ERROR_ARGUMENT : WM_ERROR_NONE;
 }
 
 int32_t Recorder::scan(const wm_batch* batch, wm_view prefix, wm_view from, wm_scanned_fn scanned,

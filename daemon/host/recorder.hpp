@@ -36,6 +36,8 @@ class Recorder {
   v1::StageEvent event_for(uint32_t document) const;
   void note(const v1::StageEvent& event);
   void note(const Frame& frame);
+  // A change of state. Where it goes over the limit the daemon hears of it once, and the plugin each time.
+  int32_t note_change(Frame::Kind kind, uint32_t document, wm_view key, wm_view value);
   void note_metrics() WM_REQUIRES(mutex_);
   // Hands over all that was noted, the last piece as `what`, and waits for the daemon.
   void flush(Handover what);
@@ -73,6 +75,7 @@ class Recorder {
   const std::vector<const wm_document*>* documents_ = nullptr;
   std::vector<std::string> texts_;  // set in this call
   std::vector<bool> has_text_;
+  std::vector<size_t> changes_bytes_;
 
   Mutex mutex_;  // log, count, gauge and observe come from any thread
   std::string noted_ WM_GUARDED_BY(mutex_);

@@ -49,6 +49,18 @@ void repair_text(Flight& flight) {
   flight.provided |= kText;
 }
 
+// What says whose it is, and nothing of what it became.
+void keep_origin(v1::Result& result) {
+  v1::Result bare;
+  bare.set_sequence(result.sequence());
+  bare.set_id(std::move(*result.mutable_id()));
+  bare.set_source(std::move(*result.mutable_source()));
+  bare.set_uri(std::move(*result.mutable_uri()));
+  bare.set_revises(result.revises());
+  bare.set_retries(result.retries());
+  bare.Swap(&result);
+}
+
 }  // namespace
 
 Status run_step(const Line& line, Batch& batch, StateStore& state, text::Segmenter& segmenter,
@@ -87,7 +99,17 @@ void finish(Batch& batch) {
   for (Flight& flight : batch.flights) {
     if (flight.in_line()) flight.result.set_status(v1::Result::PROCESSED);
     set_provided(flight.provided, flight.result);
+    if (const size_t bytes = flight.result.ByteSizeLong(); bytes > kResultBytesMax) {
+      keep_origin(flight.result);
+      flight.leave(v1::Result::DEAD, "pipeline", "TOO_LARGE",
+                   fmt::format("its result has {} bytes, over the limit of {}", bytes,
+                               kResultBytesMax),
+                   0);
+    }
     batch.results.push_back(flight.result.SerializeAsString());
+    batch.result_bytes += static_cast<int64_t>(batch.results.back().size());
+    for (const FlightChange& change : flight.changes)
+      batch.result_bytes += static_cast<int64_t>(change.key.size() + change.value.size());
   }
 }
 

@@ -19,7 +19,8 @@ struct Batch {
   LineRun* run = nullptr;  // of the line that it was read for, which lasts until its emission
   uint64_t index = 0;      // in the order of reading
   size_t position = 0;     // the next step
-  int64_t bytes = 0;
+  int64_t bytes = 0;         // of its records in the intake log
+  int64_t result_bytes = 0;  // of results and changes of state, known to finish()
   bool alone = false;  // no other batch is in the line while it is
   BatchSize::Duration settling{};  // all settles so far
   std::vector<Flight> flights;
@@ -32,7 +33,12 @@ struct Batch {
 Status run_step(const Line& line, Batch& batch, StateStore& state, text::Segmenter& segmenter,
                 bool timings);
 
-// Completes the results and serialises them: all that emission need not do in order.
+// No result is larger: with the changes of state of as many stages as there may be, its record still
+// goes into the log.
+inline constexpr size_t kResultBytesMax = 448 << 20;
+
+// Completes the results and serialises them: all that emission need not do in order. A document whose
+// result is too large is DEAD.
 void finish(Batch& batch);
 
 // The record of flight `index` of a finished batch, as the result log keeps it. In sequence order.

@@ -11,7 +11,7 @@ using std::chrono::seconds;
 
 // After so many batches that took so long for a document.
 void settle(BatchSize& size, int batches, microseconds each) {
-  for (int i = 0; i < batches; ++i) size.note(size.documents(), size.documents() * each);
+  for (int i = 0; i < batches; ++i) size.note(size.documents(), size.documents() * each, 0);
 }
 
 TEST(BatchSize, IsTheMostAtFirstAndWhereSettlesAreFast) {
@@ -44,10 +44,20 @@ TEST(BatchSize, GrowsAgain) {
   EXPECT_EQ(size.documents(), 32U);
 }
 
+TEST(BatchSize, HoldsNoMoreThanItMayOfLargeResults) {
+  BatchSize size(32);
+  for (int i = 0; i < 50; ++i) size.note(32, milliseconds(1), 32 * (1 << 20));
+  EXPECT_EQ(size.documents(), 32U);
+  for (int i = 0; i < 50; ++i) size.note(32, milliseconds(1), 32 * (8LL << 20));
+  EXPECT_EQ(size.documents(), 8U);
+  for (int i = 0; i < 50; ++i) size.note(1, milliseconds(1), 500LL << 20);
+  EXPECT_EQ(size.documents(), 1U);
+}
+
 TEST(BatchSize, PassesOverASingleSlowBatch) {
   BatchSize size(32);
   settle(size, 50, microseconds(100));
-  size.note(32, milliseconds(30));
+  size.note(32, milliseconds(30), 0);
   EXPECT_EQ(size.documents(), 32U);
 }
 

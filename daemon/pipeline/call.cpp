@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "daemon/host/answer_checks.hpp"
 #include "daemon/host/messages.hpp"
 #include "daemon/text/utf8.hpp"
 
@@ -60,6 +59,7 @@ bool Call::run() {
     status_ = fail(ErrorCode::Unavailable, "the stage '{}' is broken and stops the line: {}",
                    stage_.stage->name(), stage_.stage->trouble());
   for (Answer& answer : answers_) {
+    if (answer.is_over_limit()) continue;
     answer = {};
     answer.verdict = WM_FAILED;
     answer.message = fmt::format("the stage gave up with {}", error);
@@ -123,17 +123,23 @@ void Call::verdict(const wm_batch* batch, uint32_t index, uint32_t kind, wm_view
                    wm_view message) {
   Call& call = of(batch);
   Answer* answer = call.at(index);
-  if (answer == nullptr) return;
-  answer->verdict = kind <= WM_FAILED ? kind : static_cast<uint32_t>(WM_FAILED);
-  answer->code = text::repair(as_string_view(code).substr(0, kReasonBytesMax));
-  answer->message = text::repair(as_string_view(message).substr(0, kReasonBytesMax));
-  if (answer->verdict <= WM_DROP) return;
-  answer->patch.Clear();
-  answer->set = 0;
-  answer->carry.reset();
-  if (answer->changes.empty()) return;
-  answer->changes.clear();
-  call.rebuild_overlay();
+  if (answer == nullptr || answer->is_over_limit()) return;
+  call.decide(*answer, kind <= WM_FAILED ? kind : static_cast<uint32_t>(WM_FAILED),
+              as_string_view(code), as_string_view(message));
+}
+
+void Call::decide(Answer& answer, uint32_t verdict, std::string_view code,
+                  std::string_view message) {
+  answer.verdict = verdict;
+  answer.code = text::repair(code.substr(0, kReasonBytesMax));
+  answer.message = text::repair(message.substr(0, kReasonBytesMax));
+  if (answer.verdict <= WM_DROP) return;
+  answer.patch.Clear();
+  answer.set = 0;
+  answer.carry.reset();
+  if (answer.changes.empty()) return;
+  answer.changes.clear();
+  rebuild_overlay();
 }
 
 int32_t Call::set_text(const wm_batch* batch, uint32_t index, uint32_t field, wm_view value) {
@@ -275,8 +281,14 @@ int32_t Call::change(uint32_t index, wm_view key, std::optional<wm_view> value) 
   if (state_ == nullptr) return WM_ERROR_PHASE;
   Answer* answer = at(index);
   if (answer == nullptr || key.size > kStateKeyBytesMax ||
-      (value && value->size > kStateValueBytesMax))
+      (value && value->size > kStateValueBytesMax) || answer->is_over_limit())
     return WM_ERROR_ARGUMENT;
+  answer->changes_bytes += change_bytes(key.size, value ? value->size : 0);
+  if (answer->is_over_limit()) {
+    decide(*answer, WM_BAD_DOCUMENT, "TOO_LARGE",
+           fmt::format("changed more than {} MiB of the stage's state", kChangesBytesMax >> 20));
+    return WM_ERROR_ARGUMENT;
+  }
   std::optional<std::string> kept;
   if (value) kept.emplace(as_string_view(*value));
   answer->changes.push_back(

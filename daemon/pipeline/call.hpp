@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/host/answer_checks.hpp"
 #include "daemon/pipeline/calls.hpp"
 #include "daemon/pipeline/document_view.hpp"
 #include "daemon/pipeline/stage_call.hpp"
@@ -25,6 +26,8 @@ struct Answer {
   Annotations set = 0;  // which ones
   std::optional<std::string> carry;
   std::vector<FlightChange> changes;
+  size_t changes_bytes = 0;  // all that was asked for, by change_bytes()
+  bool is_over_limit() const { return changes_bytes > kChangesBytesMax; }  // DEAD, whatever it says
 };
 
 class Call {
@@ -50,6 +53,7 @@ class Call {
   static Call& of(const wm_batch* batch) { return *static_cast<Call*>(batch->host_data); }
   Answer* at(uint32_t index) { return index < answers_.size() ? &answers_[index] : nullptr; }
   std::string_view text_of(uint32_t index) const;
+  void decide(Answer& answer, uint32_t verdict, std::string_view code, std::string_view message);
   int32_t change(uint32_t index, wm_view key, std::optional<wm_view> value);
   void rebuild_overlay();
 

@@ -303,6 +303,30 @@ TEST(Isolation, TheKernelEnforcesTheLimitsWhereItCan) {
   }
 }
 
+// The document alone goes, none of its changes stays, and the stage may swallow what it is told.
+TEST(Isolation, WhatIsTooMuchForOneDocumentIsItsEnd) {
+  const std::vector<Submitted> documents = {{"a", "plain"},
+                                            {"b", "change without end"},
+                                            {"c", "a byline without end"},
+                                            {"d", "plain"}};
+  for (StageConfig config : {probe_stage("probe"), hosted_probe()}) {
+    config.deadline_ms = 600'000;
+    config.attempts_max = 1;
+    const auto line = build({config});
+    ASSERT_NE(line, nullptr);
+    const auto records = run(*line, documents, {.threads = 1});
+    EXPECT_EQ(outcome(records[0]), "PROCESSED ");
+    EXPECT_EQ(outcome(records[1]), "DEAD TOO_LARGE");
+    EXPECT_EQ(result_of(records[1]).failure().message(),
+              "changed more than 8 MiB of the stage's state");
+    EXPECT_EQ(std::ranges::count(records[1].spaces(), "stage/probe"), 0);
+    EXPECT_EQ(outcome(records[2]), "DEAD EXCEPTION");
+    EXPECT_EQ(result_of(records[2]).failure().message(), "the host refused text");
+    EXPECT_EQ(result_of(records[3]).extensions(0).json(),
+              R"({"count":1,"sources":"a=1 d=1 ","carried":true})");
+  }
+}
+
 TEST(Isolation, LargeDocumentsAnswersAndStateGoThrough) {
   const std::string large(10 << 20, 'l');  // its carry is as long
   const std::vector<Submitted> documents = {{"s", "fill"}, {"s", large}, {"s", "plain"}};

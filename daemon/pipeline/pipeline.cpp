@@ -107,7 +107,7 @@ class Pipeline::Impl {
   std::shared_ptr<Line> take_replaced() {
     const MutexLock lock(mutex_);
     while (!lines_.has_replaced() && !stopping_) retired_.wait(mutex_);
-    return lines_.take_replaced();
+    return stopping_ ? nullptr : lines_.take_replaced();
   }
 
   Counters counters() const {
@@ -258,7 +258,11 @@ class Pipeline::Impl {
       if (ordered) leave_settle(*batch, settle++);
       if (stopping()) return;
     }
-    if (batch->results.empty()) finish(*batch);
+    if (batch->results.empty()) {
+      finish(*batch);
+      const MutexLock lock(mutex_);
+      window_bytes_ += batch->result_bytes;
+    }
     if (!enter_emission(batch)) return;
     emit(*batch);
     leave_emission();
@@ -308,8 +312,9 @@ class Pipeline::Impl {
   void emit(Batch& batch) {
     {
       const MutexLock lock(mutex_);
-      emitted_.push_back({batch.flights.back().sequence(), batch.flights.size(), batch.bytes});
-      batch_size_.note(batch.flights.size(), batch.settling);
+      emitted_.push_back({batch.flights.back().sequence(), batch.flights.size(),
+                          batch.bytes + batch.result_bytes});
+      batch_size_.note(batch.flights.size(), batch.settling, batch.result_bytes);
     }
     const size_t count = batch.flights.size();
     for (size_t i = 0; i < count && !stopping(); ++i) {

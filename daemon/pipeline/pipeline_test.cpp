@@ -1,3 +1,4 @@
+#include "daemon/pipeline/batch.hpp"
 #include "daemon/pipeline/batch_size.hpp"
 #include "daemon/pipeline/pipeline.hpp"
 
@@ -297,13 +298,17 @@ TEST(Pipeline, ReadsLessAtATimeWhereSettleIsSlow) {
 // What was read and whose result is not released yet.
 TEST(Pipeline, ReadsNoMoreThanTheWindowHolds) {
   constexpr uint64_t kDocuments = 50, kWindow = 3;
-  PipelineOptions by_documents, by_bytes;
+  constexpr int64_t kBytes = 100'000;  // of a document, and of its result where it has a text
+  PipelineOptions by_documents, by_bytes, by_results;
   by_documents.window_documents = kWindow;
-  by_bytes.window_bytes = kWindow * 100 - 50;
-  for (PipelineOptions options : {by_documents, by_bytes}) {
-    options.threads = 2;
+  by_bytes.window_bytes = kWindow * kBytes - kBytes / 2;
+  by_results.window_bytes = kWindow * 2 * kBytes - kBytes;
+  by_documents.threads = by_bytes.threads = 2;
+  by_results.threads = 1;  // one after the other, so that all results but the next one's are known
+  for (PipelineOptions options : {by_documents, by_bytes, by_results}) {
+    const bool with_text = options.threads == 1;
     options.batch_documents_max = 1;
-    const auto line = build({});
+    const auto line = with_text ? build({probe_stage("probe")}) : build({});
     auto state = StateStore::open("", spaces_of(*line));
     std::atomic<uint64_t> read{0}, released{0};
     std::mutex mutex;
@@ -312,7 +317,12 @@ TEST(Pipeline, ReadsNoMoreThanTheWindowHolds) {
     PipelinePorts ports;
     ports.read = [&](size_t, size_t, std::vector<LogRecord>& out) -> Status {
       EXPECT_LT(read - released, kWindow);
-      if (read < kDocuments) out.push_back({++read, true, std::string(100, 'x')});
+      if (read == kDocuments) return {};
+      const std::string bytes(kBytes, 'x');
+      if (const uint64_t sequence = ++read; with_text)
+        out.push_back(intake_record({"s", bytes}, sequence));
+      else
+        out.push_back({sequence, true, bytes});
       return {};
     };
     ports.emit = [&](uint64_t sequence, const std::string&) -> Status {
@@ -331,8 +341,29 @@ TEST(Pipeline, ReadsNoMoreThanTheWindowHolds) {
       pipeline->release(++released);
     }
     pipeline->stop();
-    EXPECT_EQ(pipeline->counters().dead, kDocuments);
+    const auto counters = pipeline->counters();
+    EXPECT_EQ(with_text ? counters.processed : counters.dead, kDocuments);
   }
+}
+
+TEST(Pipeline, AResultThatNoRecordCanHoldIsDead) {
+  Batch batch;
+  batch.flights.push_back(flight_from_record(7, false, intake_record({"s", "b"}, 7).payload));
+  batch.flights.push_back(flight_from_record(8, false, intake_record({"s", "b"}, 8).payload));
+  batch.flights[0].result.set_text(std::string(kResultBytesMax, 'x'));
+  finish(batch);
+  v1::Result dead, other;
+  ASSERT_TRUE(dead.ParseFromString(batch.results[0]));
+  ASSERT_TRUE(other.ParseFromString(batch.results[1]));
+  EXPECT_EQ(dead.status(), v1::Result::DEAD);
+  EXPECT_EQ(dead.failure().stage(), "pipeline");
+  EXPECT_EQ(dead.failure().code(), "TOO_LARGE");
+  EXPECT_EQ(dead.sequence(), 7U);
+  EXPECT_EQ(dead.id(), "document-7");
+  EXPECT_EQ(dead.source(), "s");
+  EXPECT_EQ(dead.text(), "");
+  EXPECT_EQ(batch.flights[0].result.status(), v1::Result::DEAD);  // what is counted and kept
+  EXPECT_EQ(other.status(), v1::Result::PROCESSED);
 }
 
 TEST(Totals, AreThoseOfTheNewestRecordThatCanBeRead) {

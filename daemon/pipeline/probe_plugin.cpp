@@ -157,6 +157,7 @@ struct Probe {
                                 1};
       output.entities({&entity, 1});
     }
+    if (body == "a byline without end") output.byline(std::string((64 << 20) + 1, 'x'));
     if (body == "bad place") {
       const wm_paragraph paragraph = {0, 0, 0, static_cast<uint32_t>(body.size() + 1)};
       output.paragraphs({&paragraph, 1});
@@ -182,6 +183,14 @@ struct Probe {
     if (document.body() == "fill")
       for (int i = 0; i < 40; ++i)
         state.put("count/" + std::to_string(i), std::string(100'000, '1'));
+    if (document.body() == "change without end")
+      for (int i = 0; i < 20; ++i) {
+        try {
+          state.put("count/endless-" + std::to_string(i), std::string(1 << 20, '1'));
+        } catch (const std::invalid_argument&) {
+          if (i < 7) throw;  // too early
+        }
+      }
     if (document.body() == "throw in settle") throw std::runtime_error("thrown in settle");
     std::string sources;
     state.scan("count/", "", [&](std::string_view name, std::string_view value) {

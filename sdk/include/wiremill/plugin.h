@@ -206,7 +206,8 @@ struct wm_batch;
 
 /* Annotations go out through this table, document by document. They take effect together when the
  * call returns and the document's verdict is WM_OK; after any other verdict none of them does.
- * Setting the same thing twice replaces it. `document` is the index in the batch. All are [call].
+ * Setting the same thing twice replaces it. A text or a list has up to 64 MiB with all that is in it,
+ * an extension 1 MiB, a carry 16 MiB. `document` is the index in the batch. All are [call].
  */
 typedef struct wm_output {
   uint32_t struct_size;
@@ -241,8 +242,9 @@ typedef struct wm_output {
 /* The stage's own key space, ordered by key bytes, durable and exactly as old as the result log:
  * what a document's settle wrote becomes lasting together with that document's result. Reads see
  * all that earlier documents wrote, and what this call wrote before. What is written for a document
- * whose verdict is neither WM_OK, WM_SKIP nor WM_DROP is discarded. Keys to 1 KiB, values to 1 MiB.
- * All are [call], and only in settle. */
+ * whose verdict is neither WM_OK, WM_SKIP nor WM_DROP is discarded. Keys to 1 KiB, values to 1 MiB;
+ * a document that changes more than 8 MiB of both in one stage is DEAD, code TOO_LARGE, whatever the
+ * verdict. All are [call], and only in settle. */
 typedef void (*wm_found_fn)(void *user, size_t index, wm_view value, int32_t found);
 typedef int32_t (*wm_scanned_fn)(void *user, wm_view key, wm_view value); /* 0 stops the scan */
 

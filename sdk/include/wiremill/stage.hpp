@@ -323,7 +323,7 @@ class State {
 
  private:
   static void check(int32_t error) {
-    if (error == WM_ERROR_ARGUMENT) throw std::invalid_argument("a key or value is over its limit");
+    if (error == WM_ERROR_ARGUMENT) throw std::invalid_argument("a key, a value or the document's changes are over the limit");
     if (error != WM_ERROR_NONE) throw std::runtime_error("the state store failed");
   }
   const wm_batch* batch_;

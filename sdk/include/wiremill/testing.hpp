@@ -125,6 +125,7 @@ class MockHost {
     std::string key;
     std::optional<std::string> before;
   };
+  constexpr static size_t kChangesBytesMax = 8 << 20, kChangeSurcharge = 32;
   // A document on its way through one run.
   struct Slot {
     const TestDocument* source = nullptr;
@@ -133,6 +134,8 @@ class MockHost {
     std::vector<wm_pair> attributes;
     wm_document raw{};
     std::vector<Change> changes;
+    size_t changes_bytes = 0;
+    bool is_over_limit() const { return changes_bytes > kChangesBytesMax; }
     std::map<uint32_t, std::string> processed;  // the texts that process set, as settle sees them
   };
 
@@ -274,6 +277,11 @@ inline void MockHost::call(Phase phase) {
     for (Slot* slot : active_) slot->result.verdict = WM_FAILED;
   // The latest first: an undone change may have been built upon by a later document's.
   for (auto slot = active_.rbegin(); slot != active_.rend(); ++slot) {
+    if ((*slot)->is_over_limit()) {
+      (*slot)->result.verdict = WM_BAD_DOCUMENT;
+      (*slot)->result.code = "TOO_LARGE";
+      (*slot)->result.message = "changed more than 8 MiB of the stage's state";
+    }
     const uint32_t verdict = (*slot)->result.verdict;
     if (verdict != WM_OK && verdict != WM_SKIP && verdict != WM_DROP) undo(**slot);
   }
@@ -394,8 +402,12 @@ inline const wm_state* MockHost::state_table() {
   constexpr static size_t kKeyBytesMax = 1 << 10, kValueBytesMax = 1 << 20;
   static const auto write = [](const wm_batch* batch, uint32_t index, wm_view key,
                                std::optional<std::string> value) -> int32_t {
-    if (key.size > kKeyBytesMax || (value && value->size() > kValueBytesMax))
+    Slot& changing = slot(batch, index);
+    if (key.size > kKeyBytesMax || (value && value->size() > kValueBytesMax) ||
+        changing.is_over_limit())
       return WM_ERROR_ARGUMENT;
+    changing.changes_bytes += key.size + (value ? value->size() : 0) + kChangeSurcharge;
+    if (changing.is_over_limit()) return WM_ERROR_ARGUMENT;
     auto& state = self(batch).state_;
     Change change{copy(key), std::nullopt};
     if (const auto entry = state.find(change.key); entry != state.end())
@@ -404,7 +416,7 @@ inline const wm_state* MockHost::state_table() {
       state[change.key] = std::move(*value);
     else
       state.erase(change.key);
-    slot(batch, index).changes.push_back(std::move(change));
+    changing.changes.push_back(std::move(change));
     return WM_ERROR_NONE;
   };
   static const wm_state kTable = {
