@@ -32,6 +32,13 @@ int64_t kib_of(std::string_view text, std::string_view name) {
   return std::strtoll(text.data() + at + name.size(), nullptr, 10) << 10;
 }
 
+// What /proc/PID/stat says behind the name, "12 (name) S parent group …", which may hold anything.
+std::string stat_behind_name(pid_t process) {
+  const std::string text = read_file(fmt::format("/proc/{}/stat", process));
+  const size_t name_end = text.rfind(')');
+  return name_end == std::string::npos ? "" : text.substr(name_end + 1);
+}
+
 }  // namespace
 
 int64_t address_bytes(pid_t process) {
@@ -58,6 +65,15 @@ uint32_t count_threads(pid_t process) {
   return status.st_nlink < 2 ? 0 : static_cast<uint32_t>(status.st_nlink - 2);
 }
 
+int64_t cpu_ns_with_children(pid_t process) {
+  long long own = 0, own_kernel = 0, waited = 0, waited_kernel = 0;
+  if (std::sscanf(stat_behind_name(process).c_str(),
+                  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lld %lld %lld %lld", &own,
+                  &own_kernel, &waited, &waited_kernel) != 4)
+    return 0;
+  return (own + own_kernel + waited + waited_kernel) * (1'000'000'000 / sysconf(_SC_CLK_TCK));
+}
+
 std::vector<pid_t> group_members(pid_t group) {
   std::vector<pid_t> members;
   std::error_code error;
@@ -67,13 +83,10 @@ std::vector<pid_t> group_members(pid_t group) {
     pid_t process = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), process).ec != std::errc())
       continue;
-    // "12 (name) S parent group …"; the name may hold anything.
-    const std::string text = read_file(fmt::format("/proc/{}/stat", process));
-    const size_t name_end = text.rfind(')');
     char state = 'Z';
     int parent = 0, its_group = 0;
-    if (name_end == std::string::npos ||
-        std::sscanf(text.c_str() + name_end + 1, " %c %d %d", &state, &parent, &its_group) != 3)
+    if (std::sscanf(stat_behind_name(process).c_str(), " %c %d %d", &state, &parent, &its_group) !=
+        3)
       continue;
     if (its_group == group && state != 'Z' && state != 'X') members.push_back(process);
   }

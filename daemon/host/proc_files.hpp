@@ -18,6 +18,8 @@ int64_t memory_bytes(pid_t process, int64_t given_bytes);
 // The same, where each page counts by the share of it that is this process's. Takes milliseconds.
 int64_t proportional_bytes(pid_t process, int64_t given_bytes);
 uint32_t count_threads(pid_t process);
+// Processor time of all its threads and of those processes that it waited for, to 10 ms.
+int64_t cpu_ns_with_children(pid_t process);
 
 // The processes of a group that have not ended. A look at every process of the machine.
 std::vector<pid_t> group_members(pid_t group);

@@ -31,8 +31,12 @@ Watch::Watch(Process& process, const StageConfig& limits, size_t documents, int6
       used_before_(used_before_call_),
       used_(used_before_call_) {}
 
-Watch::Used Watch::use() const {
-  return {process_.cpu_ns(), limits_.processes > 1 ? 0 : process_.waited_for_core_ns()};
+Watch::Used Watch::use() {
+  if (limits_.processes == 1) return {process_.cpu_ns(), process_.waited_for_core_ns()};
+  int64_t cpu_ns = 0;
+  if (limits_.cpu_seconds_max > 0)
+    for (const pid_t member : process_.group()) cpu_ns += cpu_ns_with_children(member);
+  return {cpu_ns, 0};
 }
 
 std::optional<Death> Watch::wait(std::span<const pollfd> descriptors) {

@@ -50,11 +50,12 @@ class Watch {
   std::optional<uint32_t> guilty() const;
   // What the kernel says of it since its beginning.
   struct Used {
-    int64_t cpu_ns = 0;  // of all its threads
+    // Of all its threads and processes; 0 where it may have several and nobody asks.
+    int64_t cpu_ns = 0;
     // Without a core; 0 where it may have other processes, which nobody asks.
     int64_t waited_ns = 0;
   };
-  Used use() const;
+  Used use();
   int64_t excused_ns(const Used& before, int64_t deadline_ns) const;
 
   void look();  // where it is

@@ -67,36 +67,36 @@ TEST(Isolation, ADeathCostsTheGuiltyDocumentAlone) {
                  {"die by closing", "CRASHED", "SIGABRT"},
                  {"die by forks", "CRASHED", "SIGSYS"},
                  {"die by threads", "PROCESSES", "threads, over its limit of 256"},
-                 {"die with words", "CRASHED", "its last words: the last words"},
-                 {"die in settle", "CRASHED", "SIGABRT"},
-                 {"loop in settle", "DEADLINE", "2000 ms"}};
+                 {"die with words", "CRASHED", "its last words: the last words"}};
   std::vector<Submitted> documents;
-  for (const auto& death : kDeaths)
-    for (const char* body : {"plain", death.body, "also plain"}) documents.push_back({"s", body});
+  for (const std::string where : {"", "in settle: "})
+    for (const auto& death : kDeaths)
+      for (const std::string& body : {std::string("plain"), where + death.body, std::string("also")})
+        documents.push_back({"s", body});
   StageConfig config = hosted_probe();
   config.deadline_ms = kSanitized ? 5000 : 2000;  // a sanitizer's report takes its time
   config.memory_bytes_max = 128 << 20;
   const auto line = build({config});
   ASSERT_NE(line, nullptr);
   const auto records = run(*line, documents, {.threads = 2});
-  for (size_t i = 0; i < std::size(kDeaths); ++i) {
+  for (size_t i = 0; i < 2 * std::size(kDeaths); ++i) {
+    const auto& death = kDeaths[i % std::size(kDeaths)];
+    const bool in_settle = i >= std::size(kDeaths);
     const v1::Result dead = result_of(records[3 * i + 1]);
-    EXPECT_EQ(outcome(records[3 * i + 1]), std::string("DEAD ") + kDeaths[i].code)
-        << kDeaths[i].body;
-    EXPECT_TRUE(kSanitized ||
-                dead.failure().message().find(kDeaths[i].message) != std::string::npos)
-        << kDeaths[i].body << ": " << dead.failure().message();
+    EXPECT_EQ(outcome(records[3 * i + 1]), std::string("DEAD ") + death.code)
+        << documents[3 * i + 1].body;
+    EXPECT_TRUE(kSanitized || dead.failure().message().find(death.message) != std::string::npos)
+        << documents[3 * i + 1].body << ": " << dead.failure().message();
     EXPECT_EQ(dead.failure().stage(), "probe");
     EXPECT_EQ(dead.failure().attempts(), 1U);
-    EXPECT_EQ(dead.byline().empty(), kDeaths[i].body != std::string("die in settle") &&
-                                         kDeaths[i].body != std::string("loop in settle"));
+    EXPECT_EQ(dead.byline().empty(), !in_settle);
     for (const size_t neighbour : {3 * i, 3 * i + 2})
       EXPECT_EQ(outcome(records[neighbour]), "PROCESSED ")
           << neighbour << result_of(records[neighbour]).failure().message();
   }
   // Each of the others was counted once, however often it was called again.
   EXPECT_EQ(result_of(records.back()).extensions(0).json(),
-            R"({"count":26,"sources":"s=26 ","carried":true})");
+            R"({"count":44,"sources":"s=44 ","carried":true})");
 }
 
 // 0.2 s of processor time beside many who are in no hurry to give it up.
@@ -233,6 +233,18 @@ TEST(Isolation, APluginThatMayForkMayNotForkOnAndOn) {
   EXPECT_EQ(outcome(records[2]), "PROCESSED ");
 }
 
+TEST(Isolation, ProcessorTimeIsThatOfAllItsProcesses) {
+  StageConfig config = hosted_probe();
+  config.processes = 3;
+  config.deadline_ms = 600'000;
+  config.cpu_seconds_max = 1;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  const auto records = run(*line, {{"s", "compute in another process"}, {"s", "plain"}});
+  EXPECT_EQ(outcome(records[0]), "DEAD CPU") << result_of(records[0]).failure().message();
+  EXPECT_EQ(outcome(records[1]), "PROCESSED ");
+}
+
 TEST(Isolation, MemorySharedWithNobodyCountsToo) {
   StageConfig config = hosted_probe();
   config.memory_bytes_max = 128 << 20;
@@ -346,6 +358,17 @@ TEST(Isolation, AMillionQuestionsAndAReachForTheDaemonHurtNobody) {
   ASSERT_NE(line, nullptr);
   const auto records = run(*line, {{"s", "ask for many"}, {"s", "reach out"}, {"s", "plain"}});
   for (const auto& record : records) EXPECT_EQ(outcome(record), "PROCESSED ");
+}
+
+// And inside the daemon it would.
+TEST(Isolation, AStageFindsNothingOfTheDaemons) {
+  ASSERT_EQ(setenv("WIREMILL_TEST", "1", 1), 0);
+  StageConfig config = hosted_probe();
+  config.deadline_ms = 60'000;
+  const auto hosted = run(*build({config}), {{"s", "look around"}});
+  EXPECT_EQ(outcome(hosted[0]), "PROCESSED ") << result_of(hosted[0]).failure().message();
+  const auto inside = run(*build({probe_stage("probe")}), {{"s", "look around"}});
+  EXPECT_NE(result_of(inside[0]).failure().message().find("an environment"), std::string::npos);
 }
 
 TEST(Isolation, ThePluginIsNeverMappedIntoTheDaemon) {

@@ -17,6 +17,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -84,6 +86,20 @@ void die(std::string_view body) {
   }
 }
 
+// What a stage's own process was left with, where that is more than it should be.
+std::string too_free() {
+  std::string found;
+  if (environ != nullptr && *environ != nullptr) found += "an environment ";
+  constexpr int kOwnFds = 6;  // standard ones, the channel's
+  for (int fd = kOwnFds; fd < 1024; ++fd)
+    if (fcntl(fd, F_GETFD) >= 0) found += "descriptor " + std::to_string(fd) + " ";
+  std::ifstream status("/proc/self/status");
+  const std::string text{std::istreambuf_iterator<char>(status), {}};
+  for (const char* line : {"\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n"})
+    if (text.find(line) == std::string::npos) found += "no line" + std::string(line);
+  return found;
+}
+
 struct Probe {
   static constexpr wm_option kOptions[] = {
       {"refuse", WM_OPTION_STRING, 0, "", "Makes create fail with this message.", 0, 0}, {}};
@@ -121,6 +137,13 @@ struct Probe {
       int status = 0;
       if (waitpid(child, &status, 0) != child || WEXITSTATUS(status) != 7)
         throw std::runtime_error("no child");
+    }
+    if (body == "look around")
+      if (const std::string found = too_free(); !found.empty()) throw std::runtime_error(found);
+    if (body == "compute in another process") {
+      const pid_t child = fork();
+      if (child == 0) die("die by a loop");
+      waitpid(child, nullptr, 0);
     }
     if (body == "alone?") {
       const int others = inside++;
@@ -176,8 +199,8 @@ struct Probe {
     state.put(key, std::to_string(count));
     if (document.body() == "forget") state.remove(key);
     if (document.body() == "settle slowly") usleep(50'000);
-    if (document.body() == "die in settle") std::abort();
-    if (document.body() == "loop in settle") die("die by a loop");
+    if (constexpr std::string_view kHere = "in settle: "; document.body().starts_with(kHere))
+      die(document.body().substr(kHere.size()));
     if (document.body() == "ask for many")
       (void)state.get_many(std::vector<std::string>(1'000'000, "absent"));
     if (document.body() == "fill")

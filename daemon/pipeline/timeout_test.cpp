@@ -168,7 +168,7 @@ TEST(Timeout, CallsAreToldWhenTheLineStops) {
   EXPECT_EQ(results_when_stopped_in(silent(false, 0), "wait"), 0);
   EXPECT_EQ(results_when_stopped_in(silent(true, 0), "wait"), 0);
   EXPECT_EQ(results_when_stopped_in(probe(true, 0), "die by a loop"), 0);
-  EXPECT_EQ(results_when_stopped_in(probe(true, 0), "loop in settle"), 0);
+  EXPECT_EQ(results_when_stopped_in(probe(true, 0), "in settle: die by a loop"), 0);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ DEATHS = {"die by a wild pointer": ("SIGSEGV", -signal.SIGSEGV),
           "die by a full stack": ("SIGSEGV", -signal.SIGSEGV),
           "die by exit": ("exit()", 3),
           "die in a thread": ("SIGABRT", -signal.SIGABRT),
-          "die in settle": ("SIGABRT", -signal.SIGABRT)}
+          "in settle: die by abort": ("SIGABRT", -signal.SIGABRT)}
 
 
 class CrashTest(EndToEndTest):

@@ -16,11 +16,12 @@ import daemon as daemons
 from outcome import Outcome
 
 # What the body asks the stage to do (daemon/pipeline/probe_plugin.cpp), and the code that it must get.
-POISONS = {"die by a wild pointer": "CRASHED", "die by abort": "CRASHED",
-           "die by a loop": "DEADLINE", "die by memory": "MEMORY",
-           "die by a full stack": "CRASHED", "die by exit": "CRASHED",
-           "die by closing": "CRASHED", "die by forks": "CRASHED", "die by overrun": "CRASHED",
-           "die in settle": "CRASHED", "loop in settle": "DEADLINE"}
+DEATHS = {"die by a wild pointer": "CRASHED", "die by abort": "CRASHED",
+          "die by a loop": "DEADLINE", "die by memory": "MEMORY",
+          "die by a full stack": "CRASHED", "die by exit": "CRASHED",
+          "die by closing": "CRASHED", "die by forks": "CRASHED", "die by overrun": "CRASHED"}
+IN_SETTLE = "in settle: "
+POISONS = DEATHS | {IN_SETTLE + death: code for death, code in DEATHS.items()}
 # An allocator that a wild write broke may also find out by hanging, or an exhausted one by failing.
 ALSO = {"die by memory": {"DEADLINE", "CRASHED"}, "die by overrun": {"DEADLINE"}}
 SHARE = 100
@@ -105,7 +106,7 @@ def judge(outcome, documents, found):
             outcome.note("dead", f"{each['id']}: {result.get('failure')}")
         elif wanted is not None:
             failure = result.get("failure", {})
-            codes = {wanted} | ALSO.get(each["body"], set())
+            codes = {wanted} | ALSO.get(each["body"].removeprefix(IN_SETTLE), set())
             if result["status"] != "DEAD" or failure.get("code") not in codes:
                 outcome.note("poison", f"{each['body']}: {result['status']} {failure}")
 
