@@ -137,6 +137,7 @@ void Call::decide(Answer& answer, uint32_t verdict, std::string_view code,
   answer.patch.Clear();
   answer.set = 0;
   answer.carry.reset();
+  if (!answer.is_over_limit()) answer.changes_bytes = 0;
   if (answer.changes.empty()) return;
   answer.changes.clear();
   rebuild_overlay();

@@ -26,7 +26,7 @@ struct Answer {
   Annotations set = 0;  // which ones
   std::optional<std::string> carry;
   std::vector<FlightChange> changes;
-  size_t changes_bytes = 0;  // all that was asked for, by change_bytes()
+  size_t changes_bytes = 0;  // of all that was asked for since it was last forgotten
   bool is_over_limit() const { return changes_bytes > kChangesBytesMax; }  // DEAD, whatever it says
 };
 

@@ -339,6 +339,17 @@ TEST(Isolation, WhatIsTooMuchForOneDocumentIsItsEnd) {
   }
 }
 
+// 4 MB of changes, made three times.
+TEST(Isolation, WhatIsSaidAgainBecauseAnotherDiedCountsOnce) {
+  const auto line = build({hosted_probe()});
+  ASSERT_NE(line, nullptr);
+  const auto records = run(*line, {{"s", "change much"},
+                                   {"s", "in settle: die by abort"},
+                                   {"s", "in settle: die by abort"}});
+  EXPECT_EQ(outcome(records[0]), "PROCESSED ") << result_of(records[0]).failure().message();
+  EXPECT_EQ(outcome(records[2]), "DEAD CRASHED");
+}
+
 TEST(Isolation, LargeDocumentsAnswersAndStateGoThrough) {
   const std::string large(10 << 20, 'l');  // its carry is as long
   const std::vector<Submitted> documents = {{"s", "fill"}, {"s", large}, {"s", "plain"}};

@@ -206,6 +206,8 @@ struct Probe {
     if (document.body() == "fill")
       for (int i = 0; i < 40; ++i)
         state.put("count/" + std::to_string(i), std::string(100'000, '1'));
+    if (document.body() == "change much")
+      for (int i = 0; i < 4; ++i) state.put("large/" + std::to_string(i), std::string(1 << 20, '1'));
     if (document.body() == "change without end")
       for (int i = 0; i < 20; ++i) {
         try {
