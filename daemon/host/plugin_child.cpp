@@ -4,7 +4,6 @@
 // ends, or the document that it is at has had its time.
 #include "daemon/host/plugin_child.hpp"
 
-#include <google/protobuf/arena.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,10 +12,10 @@
 
 #include "daemon/host/answer_checks.hpp"
 #include "daemon/host/channel.hpp"
+#include "daemon/host/event_stream.hpp"
 #include "daemon/host/flat_documents.hpp"
 #include "daemon/host/frames.hpp"
 #include "daemon/host/process.hpp"
-#include "daemon/host/replay.hpp"
 #include "daemon/host/wakes_here.hpp"
 #include "daemon/host/watch.hpp"
 #include "daemon/plugin/plugin.hpp"
@@ -24,10 +23,7 @@
 namespace wiremill {
 namespace {
 
-// Of one event: as a message an annotation has at most twice the bytes of its structs.
-constexpr size_t kUnreadBytesMax = 2 * kAnnotationBytesMax + kOutboxBytes;
-
-// What the child handed over. To be copied: nothing is looked at twice where the child may write.
+// What the child handed over, and may still write to.
 std::string_view outbox(const Channel& channel) {
   return {channel.outbox(), std::min<size_t>(channel.control().bytes, kOutboxBytes)};
 }
@@ -35,54 +31,6 @@ std::string_view outbox(const Channel& channel) {
 Handover handed_over(const Channel& channel) {
   return static_cast<Handover>(channel.control().handover.load());
 }
-
-// The events of one call as they arrive.
-class EventStream {
- public:
-  EventStream(const Channel& channel, Replay& replay) : channel_(channel), replay_(replay) {}
-
-  // Takes what the child handed over, which shall end with a whole event where it is `whole`. False:
-  // the child does not keep to the rules.
-  bool read(bool whole, const Child::OwnEvent& own_event) {
-    unread_ += outbox(channel_);
-    asked_.Clear();
-    FrameReader frames(unread_);
-    google::protobuf::Arena arena;  // an event is taken apart at once
-    while (const auto frame = frames.next())
-      if (!take(*frame, arena, own_event)) return false;
-    unread_.erase(0, unread_.size() - frames.rest().size());
-    return unread_.size() <= kUnreadBytesMax && (!whole || unread_.empty());
-  }
-  const v1::StageEvent& asked() const { return asked_; }
-
- private:
-  bool take(const Frame& frame, google::protobuf::Arena& arena, const Child::OwnEvent& own_event) {
-    switch (frame.kind) {
-      case Frame::Kind::Put:
-        return replay_.change(frame.document, view_of(frame.key), view_of(frame.value));
-      case Frame::Kind::Remove:
-        return replay_.change(frame.document, view_of(frame.key), std::nullopt);
-      case Frame::Kind::Text:
-        return frame.key.size() == 1 &&
-               replay_.text(frame.document, static_cast<unsigned char>(frame.key[0]),
-                            view_of(frame.value));
-      case Frame::Kind::Carry: return replay_.carry(frame.document, view_of(frame.value));
-      case Frame::Kind::Event: break;
-      default: return false;
-    }
-    auto& event = *google::protobuf::Arena::CreateMessage<v1::StageEvent>(&arena);
-    if (!event.ParseFromArray(frame.value.data(), static_cast<int>(frame.value.size())))
-      return false;
-    if (!event.has_get() && !event.has_scan()) return own_event(event) || replay_.take(event);
-    asked_ = event;
-    return true;
-  }
-
-  const Channel& channel_;
-  Replay& replay_;
-  std::string unread_;
-  v1::StageEvent asked_;
-};
 
 // What the state holds, as frames.
 class FrameAnswer final : public StateAnswer {
@@ -157,14 +105,14 @@ class PluginChild final : public Child {
     control.documents_count = static_cast<uint32_t>(list.size());
     control.documents_bytes = bytes;
     Replay replay(batch, documents);
-    EventStream events(channel_, replay);
+    EventStream events(replay, own_event);
     hand_over(what == What::Settle ? Handover::Settle : Handover::Process);
     for (;;) {
       if (auto death = watch.wait({&woken_, 1})) return tl::unexpected(std::move(*death));
       wait_for_wake(channel_.to_daemon_fd());
       watch.pause();
       const Handover got = handed_over(channel_);
-      if (!events.read(got != Handover::Events, own_event))
+      if (!events.read(outbox(channel_), got != Handover::Events))
         return tl::unexpected(watch.stop("CRASHED", "said what cannot be read"));
       FrameAnswer answer;
       switch (got) {

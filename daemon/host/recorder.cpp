@@ -30,6 +30,12 @@ int32_t error_in(const Frame& refused) {
   return error;
 }
 
+bool provides_text(const wm_descriptor& descriptor) {
+  const char* const* name = descriptor.provided;
+  while (*name != nullptr && *name != std::string_view("text")) ++name;
+  return *name != nullptr;
+}
+
 // A stage may have closed every descriptor; nobody would hear of it any more.
 [[noreturn]] void give_up() {
   std::fputs("the descriptors of the stage's process were closed\n", stderr);
@@ -78,6 +84,7 @@ const wm_host* Recorder::host(std::string_view stage, std::string_view plugin_di
 void Recorder::call(const wm_descriptor& descriptor, void* instance, Handover what,
                     const std::vector<const wm_document*>& documents) {
   settling_ = what == Handover::Settle;
+  provides_text_ = provides_text(descriptor);
   documents_ = &documents;
   texts_.assign(documents.size(), {});
   has_text_.assign(documents.size(), false);
@@ -172,7 +179,9 @@ void Recorder::verdict(const wm_batch* batch, uint32_t document, uint32_t kind, 
 int32_t Recorder::set_text(const wm_batch* batch, uint32_t document, uint32_t field,
                            wm_view value) {
   Recorder& self = of(batch);
-  if (!self.knows(document) || field > WM_TEXT || !is_valid_text(value)) return WM_ERROR_ARGUMENT;
+  if (!self.knows(document) || field > WM_TEXT || !is_valid_text(value) ||
+      (field == WM_TEXT && !self.provides_text_))
+    return WM_ERROR_ARGUMENT;
   const char key = static_cast<char>(field);
   self.note({Frame::Kind::Text, document, {&key, 1}, as_string_view(value)});
   if (field == WM_TEXT) {

@@ -71,7 +71,7 @@ class Recorder {
   Channel& channel_;
   const int64_t deadline_us_;
   wm_host host_{};
-  bool settling_ = false;
+  bool settling_ = false, provides_text_ = false;
   const std::vector<const wm_document*>* documents_ = nullptr;
   std::vector<std::string> texts_;  // set in this call
   std::vector<bool> has_text_;

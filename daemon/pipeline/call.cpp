@@ -11,6 +11,20 @@ namespace {
 
 constexpr size_t kReasonBytesMax = 1 << 10;
 
+// Whatever has spans in the text.
+constexpr Annotations kOfText = kParagraphs | kSentences | kLanguage | kEntities | kSummary;
+
+// Of a text that goes, what was said of it before.
+void forget_text(Flight& flight) {
+  flight.segmentation = {};
+  flight.provided &= ~kOfText | kLanguage;
+  flight.result.clear_paragraphs();
+  flight.result.clear_sentences();
+  flight.result.clear_entities();
+  flight.result.clear_summary();
+  if (flight.result.has_language()) flight.result.mutable_language()->clear_spans();
+}
+
 }  // namespace
 
 const wm_output Call::kOutput = {sizeof(wm_output),
@@ -75,8 +89,8 @@ void Call::apply(size_t index) {
   if ((answer.set & kByline) != 0) result.mutable_byline()->swap(*patch.mutable_byline());
   if ((answer.set & kDateline) != 0) result.mutable_dateline()->swap(*patch.mutable_dateline());
   if ((answer.set & kText) != 0) {
+    forget_text(*flights_[index]);
     result.mutable_text()->swap(*patch.mutable_text());
-    result.clear_paragraphs();
   }
   if ((answer.set & kPublished) != 0) result.set_published_us(patch.published_us());
   if ((answer.set & kParagraphs) != 0)
@@ -144,7 +158,8 @@ void Call::decide(Answer& answer, uint32_t verdict, std::string_view code,
 }
 
 int32_t Call::set_text(const wm_batch* batch, uint32_t index, uint32_t field, wm_view value) {
-  Answer* answer = of(batch).at(index);
+  Call& call = of(batch);
+  Answer* answer = call.at(index);
   if (answer == nullptr || !is_valid_text(value)) return WM_ERROR_ARGUMENT;
   const std::string_view text = as_string_view(value);
   switch (field) {
@@ -161,8 +176,10 @@ int32_t Call::set_text(const wm_batch* batch, uint32_t index, uint32_t field, wm
       answer->set |= kDateline;
       break;
     case WM_TEXT:
+      // The order of the line, and when sentences are made, go by who provides it.
+      if ((call.stage_.provided & kText) == 0) return WM_ERROR_ARGUMENT;
       answer->patch.set_text(std::string(text));
-      answer->set |= kText;
+      answer->set = (answer->set & ~kOfText) | kText;
       break;
     default: return WM_ERROR_ARGUMENT;
   }

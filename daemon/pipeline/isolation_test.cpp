@@ -350,6 +350,40 @@ TEST(Isolation, WhatIsSaidAgainBecauseAnotherDiedCountsOnce) {
   EXPECT_EQ(outcome(records[2]), "DEAD CRASHED");
 }
 
+StageConfig test_stage(const char* name, const char* plugin, bool own_process) {
+  StageConfig config = probe_stage(name);
+  config.plugin = plugin;
+  config.own_process = own_process;
+  return config;
+}
+
+// Later stages, and subscribers, look up spans in the text: all of them are of the text that there is.
+TEST(Isolation, ATextThatIsReplacedTakesItsSentencesWithIt) {
+  for (const bool own_process : {false, true}) {
+    const auto line = build({test_stage("shortening", SHORTENING_PLUGIN, own_process),
+                             test_stage("counting", COUNTING_PLUGIN, own_process)});
+    ASSERT_NE(line, nullptr);
+    const auto records = run(*line, {{"s", "One is short. Two is behind it. Three too."}});
+    const v1::Result result = result_of(records[0]);
+    EXPECT_EQ(outcome(records[0]), "PROCESSED ") << result.failure().message();
+    EXPECT_EQ(result.text(), "One is short.");
+    EXPECT_EQ(result.extensions(0).json(), "1");
+    ASSERT_EQ(result.sentences_size(), 1);
+    EXPECT_EQ(result.sentences(0).end(), result.text().size());
+  }
+}
+
+TEST(Isolation, ATextIsReplacedOnlyByWhoSaysSo) {
+  for (const bool own_process : {false, true}) {
+    const auto line = build({test_stage("counting", COUNTING_PLUGIN, own_process)});
+    ASSERT_NE(line, nullptr);
+    const auto records = run(*line, {{"s", "undeclared"}});
+    EXPECT_EQ(outcome(records[0]), "DEAD EXCEPTION");
+    EXPECT_EQ(result_of(records[0]).failure().message(), "the host refused text");
+    EXPECT_EQ(result_of(records[0]).text(), "undeclared");
+  }
+}
+
 TEST(Isolation, LargeDocumentsAnswersAndStateGoThrough) {
   const std::string large(10 << 20, 'l');  // its carry is as long
   const std::vector<Submitted> documents = {{"s", "fill"}, {"s", large}, {"s", "plain"}};

@@ -237,7 +237,10 @@ void Line::plan() {
     if ((read & kSegments) != 0) segment();
     steps_.push_back({Step::Kind::Process, i});
     if (stage.stage->settles()) steps_.push_back({Step::Kind::Settle, i});
-    if ((stage.provided & kText) != 0 && is_for_every_document(stage)) with_text = true;
+    if ((stage.provided & kText) != 0) {
+      with_text |= is_for_every_document(stage);
+      segmented = false;
+    }
     in_results |= with_origins(read) | stage.provided;
   }
   // Whoever gets the text gets its sentences too.

@@ -206,8 +206,11 @@ struct wm_batch;
 
 /* Annotations go out through this table, document by document. They take effect together when the
  * call returns and the document's verdict is WM_OK; after any other verdict none of them does.
- * Setting the same thing twice replaces it. A text or a list has up to 64 MiB with all that is in it,
- * an extension 1 MiB, a carry 16 MiB. `document` is the index in the batch. All are [call].
+ * Setting the same thing twice replaces it. Only a stage that lists "text" in `provided` may set
+ * WM_TEXT, and it sets it first: with the old text goes what was said of it, whoever said it, its
+ * paragraphs, sentences, entities, summary and the spans of its language. A text or a list has up to
+ * 64 MiB with all that is in it, an extension 1 MiB, a carry 16 MiB. `document` is the index in the
+ * batch. All are [call].
  */
 typedef struct wm_output {
   uint32_t struct_size;

@@ -135,6 +135,10 @@ class MockHost {
     wm_document raw{};
     std::vector<Change> changes;
     size_t changes_bytes = 0;
+    std::string_view text() const {
+      const auto set = result.texts.find(WM_TEXT);
+      return set != result.texts.end() ? std::string_view(set->second) : to_string_view(raw.text);
+    }
     bool is_over_limit() const { return changes_bytes > kChangesBytesMax; }
     std::map<uint32_t, std::string> processed;  // the texts that process set, as settle sees them
   };
@@ -145,9 +149,14 @@ class MockHost {
     return *self(batch).active_.at(index);
   }
   static std::string copy(wm_view view) { return std::string(to_string_view(view)); }
+  bool provides_text() const {
+    const char* const* name = descriptor_.provided;
+    while (*name && *name != std::string_view("text")) ++name;
+    return *name;
+  }
   // Spans must lie in the text, not reversed, and on character boundaries.
   static bool fits(const Slot& slot, wm_span span) {
-    const std::string& text = slot.source->text;
+    const std::string_view text = slot.text();
     const auto is_boundary = [&](uint32_t offset) {
       return offset == text.size() ||
              (offset < text.size() && (static_cast<unsigned char>(text[offset]) & 0xc0) != 0x80);
@@ -330,8 +339,15 @@ inline const wm_output* MockHost::output_table() {
         result.message = copy(message);
       },
       [](const wm_batch* batch, uint32_t index, uint32_t field, wm_view text) -> int32_t {
-        if (field > WM_TEXT) return WM_ERROR_ARGUMENT;
-        slot(batch, index).result.texts[field] = copy(text);
+        if (field > WM_TEXT || (field == WM_TEXT && !self(batch).provides_text()))
+          return WM_ERROR_ARGUMENT;
+        TestResult& result = slot(batch, index).result;
+        result.texts[field] = copy(text);
+        if (field != WM_TEXT) return WM_ERROR_NONE;
+        result.paragraphs.reset();
+        result.language.reset();
+        result.entities.reset();
+        result.summary.reset();
         return WM_ERROR_NONE;
       },
       [](const wm_batch* batch, uint32_t index, int64_t published_us) -> int32_t {
