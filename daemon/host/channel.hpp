@@ -39,13 +39,21 @@ struct ChannelControl {
   std::atomic<int32_t> code;
   std::atomic<uint32_t> documents_count;
   std::atomic<uint64_t> documents_bytes;
-  // Which document the stage is at, and since when (CLOCK_MONOTONIC); kNoDocument: it did not say.
-  std::atomic<uint32_t> document;
+  // Which document the stage is at, as place_of() says it, and since when (CLOCK_MONOTONIC).
+  std::atomic<uint64_t> place;
   std::atomic<int64_t> began_ns;
   std::atomic<uint32_t> cancelled;
 };
 
 inline constexpr uint32_t kNoDocument = UINT32_MAX;
+
+// Both halves must agree, so that a stage which writes where it should not blames nobody by it.
+inline uint64_t place_of(uint32_t document) { return uint64_t{~document} << 32 | document; }
+// kNoDocument: it did not say.
+inline uint32_t document_at(uint64_t place) {
+  const auto document = static_cast<uint32_t>(place);
+  return place == place_of(document) ? document : kNoDocument;
+}
 inline constexpr size_t kOutboxBytes = 1 << 20;
 inline constexpr size_t kInboxBytes = (2 << 20) + (64 << 10);
 

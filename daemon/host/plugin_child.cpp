@@ -87,12 +87,12 @@ class PluginChild final : public Child {
     const size_t bytes = flat_bytes(list);
     const auto block = channel_.documents(bytes);
     ChannelControl& control = channel_.control();
-    control.document = kNoDocument;
+    control.place = place_of(kNoDocument);
     uint32_t begun = kNoDocument;
     // Each look at the child's place tells it and the batch what they have to know of each other.
     const auto place = [&] {
       if (is_set(batch.cancelled)) control.cancelled = 1;
-      const Watch::Place at{control.document, control.began_ns};
+      const Watch::Place at{document_at(control.place), control.began_ns};
       if (at.document < documents.size() && at.document != std::exchange(begun, at.document))
         batch.output->begin(&batch, documents[at.document]);
       return at;

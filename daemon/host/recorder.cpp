@@ -285,7 +285,7 @@ void Recorder::begin(const wm_batch* batch, uint32_t document) {
   for (const int fd : {self.channel_.to_daemon_fd(), self.channel_.to_child_fd()})
     if (fcntl(fd, F_GETFD) < 0) give_up();
   self.channel_.control().began_ns = monotonic_ns();
-  self.channel_.control().document = document;
+  self.channel_.control().place = place_of(document);
 }
 
 // A reply holds as many values as fit; the rest is asked for again.

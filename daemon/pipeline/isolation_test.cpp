@@ -416,6 +416,23 @@ TEST(Isolation, AStageFindsNothingOfTheDaemons) {
   EXPECT_NE(result_of(inside[0]).failure().message().find("an environment"), std::string::npos);
 }
 
+// All that the daemon reads of a stage's process, as the stage would have it.
+TEST(Isolation, WhatIsSharedMayBeWrittenOver) {
+  std::vector<Submitted> documents;
+  for (const char with : std::string("f0abcdeghi"))
+    for (const std::string& body : {std::string("plain"), std::string("die by scribbling ") + with, std::string("plain")})
+      documents.push_back({"s", body});
+  StageConfig config = hosted_probe();
+  config.deadline_ms = 2000;
+  config.crashes_max = 1000;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  const auto records = run(*line, documents, {.threads = 2});
+  for (size_t i = 0; i < records.size(); ++i)
+    EXPECT_EQ(outcome(records[i]), i % 3 == 1 ? "DEAD CRASHED" : "PROCESSED ")
+        << documents[i].body << ": " << result_of(records[i]).failure().message();
+}
+
 TEST(Isolation, ThePluginIsNeverMappedIntoTheDaemon) {
   StageConfig config = hosted_probe();
   config.plugin = SILENT_PLUGIN;
