@@ -419,7 +419,7 @@ TEST(Isolation, AStageFindsNothingOfTheDaemons) {
 // All that the daemon reads of a stage's process, as the stage would have it.
 TEST(Isolation, WhatIsSharedMayBeWrittenOver) {
   std::vector<Submitted> documents;
-  for (const char with : std::string("f0abcdeghi"))
+  for (const char with : std::string("0fabcdeghi"))
     for (const std::string& body : {std::string("plain"), std::string("die by scribbling ") + with, std::string("plain")})
       documents.push_back({"s", body});
   StageConfig config = hosted_probe();
