@@ -159,6 +159,36 @@ TEST(Isolation, ABrokenStageIsLeftOutOrMakesDeadLetters) {
   EXPECT_EQ(outcome(records[3]), "DEAD BROKEN");
 }
 
+// Two of them in the window would be too many.
+TEST(Isolation, ADeathLongAgoDoesNotBreakAStage) {
+  StageConfig config = hosted_probe();
+  config.crashes_max = 2;
+  config.crash_window_ms = 400;
+  config.on_broken = StageConfig::OnBroken::DeadLetter;
+  const auto line = build({config});
+  ASSERT_NE(line, nullptr);
+  const auto records = run(*line,
+                           {{"s", "die by abort"},
+                            {"s", "slow"},
+                            {"s", "slow"},
+                            {"s", "slow"},
+                            {"s", "die by abort"},
+                            {"s", "plain"}},
+                           {.threads = 1});
+  EXPECT_EQ(outcome(records[4]), "DEAD CRASHED");
+  EXPECT_EQ(outcome(records[5]), "PROCESSED ") << result_of(records[5]).failure().message();
+}
+
+TEST(Isolation, LastWordsAreTheLastAndFew) {
+  const auto line = build({hosted_probe()});
+  ASSERT_NE(line, nullptr);
+  const auto records = run(*line, {{"s", "die with many words"}});
+  const std::string message = result_of(records[0]).failure().message();
+  EXPECT_NE(message.find("its last words: www"), std::string::npos) << message;
+  EXPECT_LT(message.size(), 700U);
+  EXPECT_TRUE(kSanitized || message.ends_with("w the end")) << message;
+}
+
 TEST(Isolation, ABrokenStageStopsTheLineWhereItShall) {
   StageConfig config = hosted_probe();
   config.crashes_max = 1;

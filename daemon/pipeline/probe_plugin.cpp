@@ -100,6 +100,10 @@ void die(std::string_view body) {
       if (fork() == 0) _exit(static_cast<int>(sleep(1000)));
   if (body == "die by a fork bomb")
     for (;;) fork();
+  if (body == "die with many words") {
+    std::fputs((std::string(1 << 20, 'w') + "\nthe end").c_str(), stderr);
+    std::abort();
+  }
   if (body == "die with words") {
     std::fputs("the last\nwords\n", stderr);
     std::abort();
