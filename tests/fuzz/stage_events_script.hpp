@@ -161,7 +161,8 @@ class StageEventsScript {
       for (const auto& token : flight.segmentation.tokens) check_span(token.begin, token.end, result.text());
       for (const auto& paragraph : result.paragraphs()) {
         check_span(paragraph.begin(), paragraph.end(), result.text());
-        check_span(paragraph.body_begin(), paragraph.body_end(), flight.document.body());
+        WM_INVARIANT(paragraph.body_begin() <= paragraph.body_end());
+        WM_INVARIANT(paragraph.body_end() <= flight.document.body().size());
       }
       for (const auto& span : result.language().spans()) check_span(span.begin(), span.end(), result.text());
       for (const auto& entity : result.entities())
