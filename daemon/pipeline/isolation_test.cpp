@@ -387,7 +387,7 @@ StageConfig test_stage(const char* name, const char* plugin, bool own_process) {
   return config;
 }
 
-// Later stages, and subscribers, look up spans in the text: all of them are of the text that there is.
+// Later stages, and subscribers, look up spans in the text: all are of the text that there is.
 TEST(Isolation, ATextThatIsReplacedTakesItsSentencesWithIt) {
   for (const bool own_process : {false, true}) {
     const auto line = build({test_stage("shortening", SHORTENING_PLUGIN, own_process),
@@ -450,7 +450,8 @@ TEST(Isolation, AStageFindsNothingOfTheDaemons) {
 TEST(Isolation, WhatIsSharedMayBeWrittenOver) {
   std::vector<Submitted> documents;
   for (const char with : std::string("0fabcdeghi"))
-    for (const std::string& body : {std::string("plain"), std::string("die by scribbling ") + with, std::string("plain")})
+    for (const std::string& body : {std::string("plain"), std::string("die by scribbling ") + with,
+                                    std::string("plain")})
       documents.push_back({"s", body});
   StageConfig config = hosted_probe();
   config.deadline_ms = 2000;

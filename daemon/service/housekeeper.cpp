@@ -29,6 +29,10 @@ std::string about(int64_t bytes) {
 
 }  // namespace
 
+bool is_short_of_space(bool was_short, int64_t free_bytes, int64_t minimum) {
+  return free_bytes < (was_short ? minimum + minimum / 10 : minimum);
+}
+
 Result<std::unique_ptr<Housekeeper>> Housekeeper::open(const HousekeeperOptions& options,
                                                        Log& intake_log, Log& results,
                                                        HousekeeperPorts ports) {
@@ -104,8 +108,7 @@ void Housekeeper::watch_space() {
   {
     const MutexLock lock(mutex_);
     before = report_.hold;
-    const int64_t wanted = before.empty() ? minimum : minimum + minimum / 10;
-    if (free_bytes < wanted)
+    if (is_short_of_space(!before.empty(), free_bytes, minimum))
       now = before.empty()
                 ? fmt::format("less than {} free in {}", format_bytes(minimum), options_.state_dir)
                 : before;

@@ -19,7 +19,7 @@ namespace wiremill {
 
 struct HousekeeperOptions {
   std::string state_dir;
-  // With less free the intake is held, until there is a tenth more than this.
+  // As is_short_of_space() has it.
   int64_t free_bytes_min = 1 << 30;
   RetentionOptions results;
   int64_t scrub_bytes_per_second = 8 << 20;  // of both logs together; 0: none
@@ -33,6 +33,10 @@ struct HousekeeperPorts {
   // Intake records above it are needed by the intake's own recovery.
   std::function<uint64_t()> intake_needed_above;
 };
+
+// Whether the intake is to be held: with less than `minimum` bytes free, and once it was, until there
+// is a tenth more, so that it does not go back and forth.
+bool is_short_of_space(bool was_short, int64_t free_bytes, int64_t minimum);
 
 class Housekeeper {
  public:

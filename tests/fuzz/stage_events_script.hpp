@@ -1,5 +1,6 @@
-// Two stages whose processes say what a script says, for the fuzz target stage_events.cpp: the line's
-// own calls, with documents, state and checks, and the daemon's end of what comes from a process.
+// Two stages whose processes say what a script says, for the fuzz target stage_events.cpp: the
+// line's own calls, with documents, state and checks, and the daemon's end of what comes from a
+// process.
 //
 //   E bytes      this StageEvent               X d f bytes  text of field f of document d
 //   C d bytes    a carry for d                 P d n bytes  a change for d; the key has n bytes
@@ -7,8 +8,8 @@
 //   H            the child hands over          A            and asks for state
 //   D code       the call is over
 //
-// The first stage may set everything, the second everything but the text, as its descriptor says; both
-// process and settle, in this order, and between them the text is segmented.
+// The first stage may set everything, the second everything but the text, as its descriptor says;
+// both process and settle, in this order, and between them the text is segmented.
 #pragma once
 
 #include <map>
@@ -78,7 +79,9 @@ class ScriptedStage final : public Stage {
     const uint32_t document = command.byte(0);
     switch (command.what) {
       case 'E': return Frame{Frame::Kind::Event, 0, {}, command.argument};
-      case 'X': return Frame{Frame::Kind::Text, document, command.behind(1).substr(0, 1), command.behind(2)};
+      case 'X':
+        return Frame{Frame::Kind::Text, document, command.behind(1).substr(0, 1),
+                     command.behind(2)};
       case 'C': return Frame{Frame::Kind::Carry, document, {}, command.behind(1)};
       case 'R': return Frame{Frame::Kind::Remove, document, command.behind(1), {}};
       case 'P': {
@@ -157,19 +160,21 @@ class StageEventsScript {
     for (const Flight& flight : flights_) {
       const v1::Result& result = flight.result;
       check_spans(result.sentences(), result.text());
-      for (const auto& sentence : flight.segmentation.sentences) check_span(sentence.begin, sentence.end, result.text());
-      for (const auto& token : flight.segmentation.tokens) check_span(token.begin, token.end, result.text());
+      for (const auto& sentence : flight.segmentation.sentences)
+        check_span(sentence.begin, sentence.end, result.text());
+      for (const auto& token : flight.segmentation.tokens)
+        check_span(token.begin, token.end, result.text());
       for (const auto& paragraph : result.paragraphs()) {
         check_span(paragraph.begin(), paragraph.end(), result.text());
         WM_INVARIANT(paragraph.body_begin() <= paragraph.body_end());
         WM_INVARIANT(paragraph.body_end() <= flight.document.body().size());
       }
-      for (const auto& span : result.language().spans()) check_span(span.begin(), span.end(), result.text());
-      for (const auto& entity : result.entities())
-        for (const auto& mention : entity.mentions()) check_span(mention.begin(), mention.end(), result.text());
+      check_spans(result.language().spans(), result.text());
+      for (const auto& entity : result.entities()) check_spans(entity.mentions(), result.text());
       check_spans(result.summary().sentences(), result.text());
       size_t changed = 0;
-      for (const FlightChange& change : flight.changes) changed += change.key.size() + change.value.size();
+      for (const FlightChange& change : flight.changes)
+        changed += change.key.size() + change.value.size();
       WM_INVARIANT(changed <= 2 * kChangesBytesMax);
       WM_INVARIANT(flight.in_line() || result.has_failure());
     }
