@@ -82,6 +82,8 @@ Status run_step(const Line& line, Batch& batch, StateStore& state, text::Segment
   const auto began = Clock::now();
   WM_TRY(run_stage(stage, step.kind, batch, state));
   const Clock::duration spent = Clock::now() - began;
+  batch.result_bytes = 0;
+  for (const Flight& flight : batch.flights) batch.result_bytes += flight.said_bytes;
   if (step.kind == Step::Kind::Settle) batch.settling += spent;
   if (!timings) return {};
   const uint32_t spent_us = microseconds_each(spent, batch.flights.size());
@@ -96,6 +98,7 @@ Status run_step(const Line& line, Batch& batch, StateStore& state, text::Segment
 }
 
 void finish(Batch& batch) {
+  batch.result_bytes = 0;
   for (Flight& flight : batch.flights) {
     if (flight.in_line()) flight.result.set_status(v1::Result::PROCESSED);
     set_provided(flight.provided, flight.result);

@@ -20,7 +20,7 @@ struct Batch {
   uint64_t index = 0;      // in the order of reading
   size_t position = 0;     // the next step
   int64_t bytes = 0;         // of its records in the intake log
-  int64_t result_bytes = 0;  // of results and changes of state, known to finish()
+  int64_t result_bytes = 0;  // of results and changes of state: so far, exact after finish()
   bool alone = false;  // no other batch is in the line while it is
   BatchSize::Duration settling{};  // all settles so far
   std::vector<Flight> flights;

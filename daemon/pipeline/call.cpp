@@ -83,6 +83,8 @@ bool Call::run() {
 
 void Call::apply(size_t index) {
   Answer& answer = answers_[index];
+  flights_[index]->said_bytes += static_cast<int64_t>(
+      answer.patch.ByteSizeLong() + (answer.carry ? answer.carry->size() : 0));
   v1::Result& result = flights_[index]->result;
   v1::Result& patch = answer.patch;
   if ((answer.set & kTitle) != 0) result.mutable_title()->swap(*patch.mutable_title());
@@ -120,6 +122,7 @@ void Call::apply(size_t index) {
 
 void Call::keep_changes(size_t index) {
   Flight& flight = *flights_[index];
+  flight.said_bytes += static_cast<int64_t>(answers_[index].changes_bytes);
   for (FlightChange& change : answers_[index].changes) {
     state_->write(change.space, change.key,
                   change.removed ? std::nullopt : std::optional<std::string_view>(change.value),

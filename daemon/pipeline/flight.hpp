@@ -40,6 +40,8 @@ struct Flight {
   bool left_out = false;  // by its condition, or by its error: settle is not for it either
   std::unique_ptr<FlightBefore> before;
   std::vector<FlightChange> changes;
+  // About how many bytes of memory all that was said of it by stages takes.
+  int64_t said_bytes = 0;
 
   uint64_t sequence() const { return result.sequence(); }
   bool in_line() const { return result.status() == v1::Result::STATUS_UNSPECIFIED; }

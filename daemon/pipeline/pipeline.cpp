@@ -251,17 +251,19 @@ class Pipeline::Impl {
     for (; batch->position < steps.size(); ++batch->position) {
       const bool ordered = steps[batch->position].kind == Step::Kind::Settle;
       if (ordered && !enter_settle(settle, batch)) return;
+      const int64_t bytes_before = batch->result_bytes;
       if (const Status status = step(*batch, worker, segmenter); !status)
         return give_up(status.error());
+      note_bytes(*batch, bytes_before);
       if (ordered && mutant("state_before_result"))
         WM_INVARIANT(state_.commit(batch->flights.back().sequence()) && state_.checkpoint());
       if (ordered) leave_settle(*batch, settle++);
       if (stopping()) return;
     }
     if (batch->results.empty()) {
+      const int64_t bytes_before = batch->result_bytes;
       finish(*batch);
-      const MutexLock lock(mutex_);
-      window_bytes_ += batch->result_bytes;
+      note_bytes(*batch, bytes_before);
     }
     if (!enter_emission(batch)) return;
     emit(*batch);
@@ -280,6 +282,13 @@ class Pipeline::Impl {
     Status status = run_step(line, batch, state_, segmenter, options_.timings);
     if (marked) marker_->leave(worker);
     return status;
+  }
+
+  // What stages say takes its part of the window from when it is said.
+  void note_bytes(const Batch& batch, int64_t before) {
+    const MutexLock lock(mutex_);
+    window_bytes_ += batch.result_bytes - before;
+    if (batch.result_bytes < before) condition_.notify_one();
   }
 
   // True: the batch may pass now. False: it was parked there.

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -293,6 +294,47 @@ TEST(Pipeline, ReadsLessAtATimeWhereSettleIsSlow) {
   ASSERT_GE(wanted.size(), 2U);
   EXPECT_EQ(wanted[0], PipelineOptions().batch_documents_max);
   EXPECT_EQ(wanted[1], BatchSize::kLeast);
+}
+
+// A stage makes much of little, and the first document holds up the results of all the others.
+TEST(Pipeline, ReadsNoMoreThanTheWindowHoldsOfWhatStagesSay) {
+  constexpr size_t kDocuments = 100, kFit = 8;
+  const auto line = build({probe_stage("probe")});
+  auto state = StateStore::open("", spaces_of(*line));
+  const std::string file = testing::TempDir() + "say-much-" + std::to_string(getpid());
+  std::atomic<uint64_t> emitted{0};
+  PipelinePorts ports;
+  ports.read = [&, read = uint64_t{0}](size_t, size_t,
+                                       std::vector<LogRecord>& out) mutable -> Status {
+    if (read == kDocuments) return {};
+    v1::IntakeRecord record;
+    v1::Document document;
+    document.set_body("say much");
+    if (++read == 1) (*document.mutable_attributes())["wait_for"] = file;
+    record.set_document(document.SerializeAsString());
+    out.push_back({read, false, record.SerializeAsString()});
+    return {};
+  };
+  std::unique_ptr<Pipeline> pipeline;
+  ports.emit = [&](uint64_t sequence, const std::string&) -> Status {
+    pipeline->release(sequence);
+    emitted = sequence;
+    emitted.notify_one();
+    return {};
+  };
+  pipeline = std::move(
+      Pipeline::make(borrowed(*line), **state,
+                     {.threads = 2, .batch_documents_max = 1, .window_bytes = kFit * 1'000'000},
+                     ports)
+          .value());
+  pipeline->start();
+  while (pipeline->counters().read < kFit) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_LE(pipeline->counters().read, kFit + 2);  // the first one says nothing yet
+  std::ofstream(file).put('x');
+  for (uint64_t now = 0; now < kDocuments; now = emitted) emitted.wait(now);
+  pipeline->stop();
+  std::filesystem::remove(file);
 }
 
 // What was read and whose result is not released yet.

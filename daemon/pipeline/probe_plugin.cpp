@@ -204,6 +204,7 @@ struct Probe {
                                 1};
       output.entities({&entity, 1});
     }
+    if (body == "say much") output.extension("\"" + std::string(1'000'000, 'x') + "\"");
     if (body == "a byline without end") output.byline(std::string((64 << 20) + 1, 'x'));
     if (body == "bad place") {
       const wm_paragraph paragraph = {0, 0, 0, static_cast<uint32_t>(body.size() + 1)};
