@@ -336,10 +336,8 @@ int32_t WatchedStage::call(const wm_batch& inner, bool settle) const {
 
 void WatchedStage::note_answer(const wm_batch* batch, uint32_t document, const char* function,
                                Annotations annotation, int32_t answer) const {
-  if (answer == WM_ERROR_NONE) {
-    set_ |= annotation;
-    return;
-  }
+  set_ |= annotation;
+  if (answer == WM_ERROR_NONE) return;
   const MutexLock lock(mutex_);
   std::string id;
   if (refusals_.size() < kRefusalsMax)

@@ -42,7 +42,7 @@ class WatchedStage final : public Stage {
 
   // What the host refused of what the plugin said, a line each, at most a few.
   std::vector<std::string> refusals() const;
-  // All that it set of any document.
+  // All that it set of any document, or tried to.
   Annotations annotations_set() const { return set_; }
   // Whether it called this document bad in the last call that had it.
   bool is_bad(uint64_t sequence) const;

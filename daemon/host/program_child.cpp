@@ -163,8 +163,8 @@ class ProgramChild final : public Child {
         }
         if (!refused.empty())
           verdict(batch, documents[answered], WM_FAILED, "REFUSED",
-                  fmt::format("its {}: a span out of range, text that is not UTF-8, no JSON, or "
-                              "over a limit",
+                  fmt::format("its {}: a span out of range, text that is not UTF-8, a text that is "
+                              "not in `provided`, no JSON, or over a limit",
                               std::exchange(refused, {})));
         began_ns = monotonic_ns();
         if (++answered < documents.size()) batch.output->begin(&batch, documents[answered]);

@@ -246,7 +246,11 @@ class Output {
   void title(std::string_view text) { set(WM_TITLE, text); }
   void byline(std::string_view text) { set(WM_BYLINE, text); }
   void dateline(std::string_view text) { set(WM_DATELINE, text); }
-  void text(std::string_view text) { set(WM_TEXT, text); }
+  // Only where the stage lists "text" in `provided`, and before what it says of the text: what was
+  // said of the one before goes with it.
+  void text(std::string_view text) {
+    set(WM_TEXT, text, "text, which only a stage may set that has it in `provided`");
+  }
   void published(int64_t published_us) {
     check(batch_->output->set_published(batch_, index_, published_us), "published");
   }
@@ -275,8 +279,8 @@ class Output {
   }
 
  private:
-  void set(uint32_t field, std::string_view text) {
-    check(batch_->output->set_text(batch_, index_, field, to_view(text)), "text");
+  void set(uint32_t field, std::string_view text, const char* what = "text") {
+    check(batch_->output->set_text(batch_, index_, field, to_view(text)), what);
   }
   static void check(int32_t error, const char* what) {
     if (error != WM_ERROR_NONE)
