@@ -152,6 +152,13 @@ class RetentionTest(EndToEndTest):
             status, body = daemon.http("GET", "/api/documents/1")
             self.assertEqual(status, 404)
             self.assertIn("nothing is kept of document 1", json.loads(body)["error"])
+        # Who asks for what has gone is told of it, and goes on behind it.
+        tail = wiremill("tail", "--replay", daemon.replay, "--since", "1", "--count", "1",
+                        "--format", "json")
+        self.assertEqual(tail.returncode, 0, tail.stderr)
+        first = json.loads(tail.stdout)["sequence"]
+        self.assertGreater(first, 1)
+        self.assertIn(f"results 1 to {first - 1} are no longer kept", tail.stderr.decode())
         # Known still, though its record is gone.
         self.assertTrue(self.intake(daemon).push([document(id="0", body="body 0")])[0].repeat)
 

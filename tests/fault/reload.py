@@ -38,8 +38,6 @@ class Reloads:
         self.replace("probe.so")
         self.head = daemons.configuration("", "segment_bytes: 16MiB").rsplit("stages:", 1)[0].replace(
             'admin: {endpoint: ""}', 'admin: {endpoint: "tcp://127.0.0.1:*"}')
-        # The next reload begins when the line before has ended, so a wide window makes a long test.
-        self.head += "pipeline: {window_documents: 256}\n"
         self.variant = 0
         self.switches, self.pauses, self.seconds, self.first = [], [], [], 0
 
